@@ -1,0 +1,107 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/internal/daemon"
+	"github.com/weirhq/weir/limit"
+	"github.com/weirhq/weir/proxy"
+)
+
+// newServe returns "weir serve": the gateway.
+func newServe() *cobra.Command {
+	var o serveOptions
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the gateway",
+		Long: `Run the gateway on a loopback address. Point a tool at it by putting the address
+in place of the provider's: https://api.z.ai/api/coding/paas/v4 becomes
+http://127.0.0.1:1302/api/coding/paas/v4. Keys stay in the tool.
+
+--upstream names the provider: one that weir knows, a URL (Z.AI's rules at that
+address), or NAME=URL. The first is the default; every known provider can be had
+under /@NAME/ as well.
+
+SIGTERM or Ctrl-C lets requests finish for --drain, a second one ends at once.`,
+		Example: `  weir serve
+  weir serve --limit 2
+  weir serve --upstream zai --upstream deepseek
+  weir serve --upstream http://127.0.0.1:1303 --listen 127.0.0.1:0
+  weir serve --upstream generic=http://127.0.0.1:8000/v1`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+	}
+	f := command.Flags()
+	f.StringVar(&o.config.Listen, "listen", daemon.DefaultListen, "loopback `ADDRESS` to listen on; port 0 takes a free one")
+	f.StringArrayVar(&o.config.Upstreams, "upstream", nil, "`PRESET`, URL or PRESET=URL of a provider (repeatable; default zai-coding)")
+	f.StringVar(&o.limit, "limit", "auto", "requests in flight: auto, or a fixed `NUMBER`")
+	f.StringVar(&o.config.State, "state", "", "`DIRECTORY` of what is learned (default $XDG_STATE_HOME/weir)")
+	f.StringVar(&o.config.LogFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
+	f.DurationVar(&o.config.Drain, "drain", daemon.DefaultDrain, "how long requests may finish after SIGTERM")
+	f.StringArrayVar(&o.config.AllowHosts, "allow-host", nil, "further host `NAME` under which weir may be called (repeatable)")
+	f.DurationVar(&o.config.Stall, "stall", weir.DefaultStall, "silence after which an answer is given up for dead")
+	f.DurationVar(&o.hold.Silent, "hold-silent", 40*time.Second, "how long a client waits without a byte before keep-alives begin")
+	f.DurationVar(&o.hold.Stream, "hold", 220*time.Second, "how long a stream may wait in all")
+	f.DurationVar(&o.hold.Plain, "hold-plain", 280*time.Second, "how long any other request may wait in all")
+	return command
+}
+
+type serveOptions struct {
+	config daemon.Config
+	limit  string
+	hold   proxy.Hold
+}
+
+func (o *serveOptions) run(cmd *cobra.Command) error {
+	fixed, err := parseLimit(o.limit)
+	if err != nil {
+		return usageError{err}
+	}
+	if o.config.Stall <= 0 || o.hold.Silent <= 0 || o.hold.Stream <= 0 || o.hold.Plain <= 0 {
+		return usageError{errors.New("--stall, --hold-silent, --hold and --hold-plain must be longer than nothing")}
+	}
+	o.config.Limit, o.config.Hold = fixed, o.hold
+	o.config.Log, o.config.Version = cmd.ErrOrStderr(), version()
+	d, err := daemon.New(o.config)
+	if err != nil {
+		var wrong *daemon.ConfigError
+		if errors.As(err, &wrong) {
+			return usageError{fmt.Errorf("--%w", err)}
+		}
+		return err
+	}
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "weir listens on http://%s (%s)\n", d.Addr(), d.Upstreams())
+	fmt.Fprintf(out, "state: http://%s/weir/api/state   metrics: http://%s/metrics\n", d.Addr(), d.Addr())
+	fmt.Fprintf(out, "point a tool at it: http://%s/v1 (OpenAI) or http://%s/anthropic (ANTHROPIC_BASE_URL); keys stay in the tool\n", d.Addr(), d.Addr())
+	if d.Shared() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "weir: another weir uses the state directory: this one reads it, but keeps nothing that it learns (--state names another)")
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends at once
+	}()
+	return d.Run(ctx)
+}
+
+// parseLimit reads --limit: auto leaves it to be learned.
+func parseLimit(s string) (limit.Config, error) {
+	if s == "auto" {
+		return limit.Config{}, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 1<<16 {
+		return limit.Config{}, fmt.Errorf("--limit %q: want auto or a whole number from 1 to 65536", s)
+	}
+	return limit.Config{Min: n, Max: n, Start: n}, nil
+}

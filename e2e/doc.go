@@ -1,0 +1,12 @@
+// Package e2e holds the end-to-end tests: real programs (OpenCode, the official
+// Go SDKs of OpenAI and Anthropic, plain HTTP clients) send overlapping calls
+// through a weir serve to a weir simulate that refuses overlap. The tests know
+// nothing of weir but its commands, its HTTP surface and its log.
+//
+// OpenCode comes from npm, at the version that package-lock.json pins:
+//
+//	npm ci --prefix e2e
+//
+// The tests build weir themselves, with the race detector if they have it.
+// WEIR_BINARY names another binary to test instead.
+package e2e

@@ -1,0 +1,309 @@
+// Package daemon wires weir's parts into the gateway that runs as a process: it
+// opens the listener and the state directory, serves the proxy and weir's own
+// endpoints, keeps what is learned, and goes down in good order.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/limit"
+	"github.com/weirhq/weir/metrics"
+	"github.com/weirhq/weir/proxy"
+)
+
+// DefaultListen is where the gateway listens when nobody says otherwise; the
+// port is the code of the error that it makes disappear.
+const DefaultListen = "127.0.0.1:1302"
+
+// DefaultDrain is how long a gateway that goes down lets requests finish.
+const DefaultDrain = 30 * time.Second
+
+// saveEvery is how often what is learned is written, if anything was.
+const saveEvery = 500 * time.Millisecond
+
+// Config sets up a [Daemon]. The zero Config is the gateway as a newcomer runs
+// it.
+type Config struct {
+	Listen     string       // host:port, loopback only; empty: DefaultListen
+	Upstreams  []string     // see proxy.NewRoutes
+	Limit      limit.Config // zero: learned; Min = Max fixes it
+	State      string       // directory; empty: DefaultStateDir
+	LogFormat  string       // text (default) or json
+	Drain      time.Duration
+	AllowHosts []string      // names beside loopback under which it may be called
+	Stall      time.Duration // silence after which an attempt is dead; zero: weir.DefaultStall
+	Hold       proxy.Hold
+
+	Log     io.Writer // zero: standard error
+	Version string
+}
+
+// A ConfigError is a setting that cannot be.
+type ConfigError struct {
+	Field string // as users write it
+	Err   error
+}
+
+// Error implements error.
+func (e *ConfigError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// A Daemon is one gateway. Use [New], then [Daemon.Run] once.
+type Daemon struct {
+	cfg      Config
+	log      *slog.Logger
+	governor *weir.Governor
+	routes   *proxy.Routes
+	guard    *proxy.Guard
+	metrics  *metrics.Metrics
+	base     *http.Transport
+	store    *Store
+	listener net.Listener
+	server   *http.Server
+	cancel   context.CancelCauseFunc
+	started  time.Time
+	draining atomic.Bool
+	proxy    http.Handler
+}
+
+// New opens everything that a gateway needs. A [*ConfigError] says that a
+// setting is wrong; other errors that something cannot be had at run time.
+func New(cfg Config) (*Daemon, error) {
+	d := &Daemon{cfg: cfg, started: time.Now()}
+	if err := d.settle(); err != nil {
+		return nil, err
+	}
+	var err error
+	if d.store, err = OpenStore(d.cfg.State); err != nil {
+		return nil, err
+	}
+	if d.listener, err = net.Listen("tcp", d.cfg.Listen); err != nil {
+		d.store.Close()
+		return nil, fmt.Errorf("cannot listen on %s: %w (is another weir running? --listen takes another address)", d.cfg.Listen, err)
+	}
+	if err := d.wire(); err != nil {
+		d.listener.Close()
+		d.store.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// settle fills in defaults and checks all settings.
+func (d *Daemon) settle() error {
+	cfg := &d.cfg
+	if cfg.Listen == "" {
+		cfg.Listen = DefaultListen
+	}
+	if cfg.Drain == 0 {
+		cfg.Drain = DefaultDrain
+	}
+	if cfg.Log == nil {
+		cfg.Log = os.Stderr
+	}
+	if cfg.State == "" {
+		dir, err := DefaultStateDir()
+		if err != nil {
+			return err
+		}
+		cfg.State = dir
+	}
+	var handler slog.Handler = slog.NewTextHandler(cfg.Log, nil)
+	switch cfg.LogFormat {
+	case "", "text":
+	case "json":
+		handler = slog.NewJSONHandler(cfg.Log, nil)
+	default:
+		return &ConfigError{"log-format", fmt.Errorf("%q is neither text nor json", cfg.LogFormat)}
+	}
+	d.log = slog.New(handler)
+	if cfg.Drain < 0 {
+		return &ConfigError{"drain", errors.New("must not be negative")}
+	}
+	if err := onLoopback(cfg.Listen); err != nil {
+		return &ConfigError{"listen", err}
+	}
+	for i, h := range cfg.AllowHosts {
+		if h == "" || strings.ContainsAny(h, ":/ ") {
+			return &ConfigError{"allow-host", fmt.Errorf("%q is not a host name without port", h)}
+		}
+		cfg.AllowHosts[i] = strings.ToLower(h)
+	}
+	routes, err := proxy.NewRoutes(cfg.Upstreams)
+	if err != nil {
+		return &ConfigError{"upstream", err}
+	}
+	d.routes = routes
+	return nil
+}
+
+// onLoopback says why an address cannot be listened on: whoever reaches the
+// gateway can use it.
+func onLoopback(listen string) error {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port: %w", listen, err)
+	}
+	if host == "localhost" {
+		return nil
+	}
+	if a, err := netip.ParseAddr(host); err == nil && a.Unmap().IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("%q is not a loopback address: whoever can reach weir could use it, so it listens on 127.0.0.1, [::1] or localhost only", listen)
+}
+
+func (d *Daemon) wire() error {
+	state, err := d.store.Load()
+	if err != nil {
+		d.log.Warn("what was learned earlier cannot be read and was set aside", "error", err)
+	}
+	d.metrics = metrics.New(func() weir.Snapshot { return d.governor.Snapshot() })
+	d.governor, err = weir.New(weir.Config{
+		Limit: d.cfg.Limit, Secret: d.store.Secret(), State: state,
+		Observer: observers{d.metrics, &eventLog{d.log}},
+	})
+	if d.governor == nil {
+		return err
+	}
+	if err != nil {
+		d.log.Warn("part of what was learned earlier cannot be used", "error", err)
+		if err := d.store.SetAside(); err != nil {
+			d.log.Warn("the state file cannot be set aside", "error", err)
+		}
+	}
+	d.base = weir.NewBase()
+	d.guard = &proxy.Guard{Hosts: d.cfg.AllowHosts}
+	d.proxy = proxy.New(proxy.Config{
+		Transport: &weir.Transport{Governor: d.governor, Base: d.base, Stall: d.cfg.Stall},
+		Routes:    d.routes, Guard: d.guard, Hold: d.cfg.Hold, Done: d.record,
+	})
+	var ctx context.Context
+	ctx, d.cancel = context.WithCancelCause(context.Background())
+	d.server = &http.Server{
+		Handler:           d,
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       3 * time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}
+	return nil
+}
+
+// Addr returns the address that the gateway listens on.
+func (d *Daemon) Addr() string { return d.listener.Addr().String() }
+
+// Upstreams names the provider of requests that name none, and its hosts.
+func (d *Daemon) Upstreams() string {
+	return d.routes.Default().Name + " at " + strings.Join(d.routes.Hosts(), ", ")
+}
+
+// Shared tells that another weir uses the state directory, so that this one keeps
+// nothing of what it learns.
+func (d *Daemon) Shared() bool { return d.store.ReadOnly() }
+
+// Run serves until the context ends, then lets what runs and waits finish for as
+// long as the configuration says, and answers the rest. It returns nil after such
+// an end.
+func (d *Daemon) Run(ctx context.Context) error {
+	if err := d.store.Announce(Instance{Address: "http://" + d.Addr(), PID: os.Getpid(), Version: d.cfg.Version, Started: d.started}); err != nil {
+		d.log.Warn("the instance cannot be announced", "error", err)
+	}
+	saved := make(chan struct{})
+	stopSaving := make(chan struct{})
+	go func() {
+		defer close(saved)
+		d.keep(stopSaving)
+	}()
+	served := make(chan error, 1)
+	go func() { served <- d.server.Serve(d.listener) }()
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serving on %s: %w", d.Addr(), err)
+		d.cancel(proxy.ErrDraining)
+		d.server.Close()
+	case <-ctx.Done():
+		d.drain()
+		<-served
+	}
+	d.governor.Close()
+	close(stopSaving)
+	<-saved
+	d.base.CloseIdleConnections()
+	return errors.Join(err, d.store.Close())
+}
+
+// drain goes down in good order.
+func (d *Daemon) drain() {
+	d.draining.Store(true)
+	d.governor.Drain()
+	s := d.governor.Snapshot()
+	d.log.Info("going down", "in_flight", s.InFlight, "queued", s.Queued, "drain", d.cfg.Drain)
+	within := func(t time.Duration) error {
+		ctx, cancel := context.WithTimeout(context.Background(), t)
+		defer cancel()
+		return d.server.Shutdown(ctx)
+	}
+	if within(d.cfg.Drain) == nil {
+		return
+	}
+	d.governor.TurnAway()
+	d.cancel(proxy.ErrDraining)
+	const lastWords = 2 * time.Second
+	if within(lastWords) != nil {
+		d.server.Close()
+	}
+}
+
+// keep writes what is learned, soon after it is.
+func (d *Daemon) keep(stop <-chan struct{}) {
+	ticker := time.NewTicker(saveEvery)
+	defer ticker.Stop()
+	failing := false
+	save := func() {
+		state, changed := d.governor.State()
+		if !changed && !failing {
+			return
+		}
+		err := d.store.Save(state)
+		if err != nil && !failing {
+			d.log.Warn("what is learned cannot be kept", "error", err)
+		}
+		failing = err != nil
+	}
+	for {
+		select {
+		case <-ticker.C:
+			save()
+		case <-stop:
+			save()
+			return
+		}
+	}
+}
+
+// observers hands each event to all.
+type observers []weir.Observer
+
+func (o observers) Observe(ev weir.Event) {
+	for _, each := range o {
+		each.Observe(ev)
+	}
+}
+
+var _ weir.Observer = observers(nil)

@@ -1,0 +1,250 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/weirhq/weir"
+)
+
+// The files of a state directory.
+const (
+	stateFile    = "state.json"    // what was learned
+	secretFile   = "secret"        // keys fingerprints
+	instanceFile = "instance.json" // the gateway that runs
+	lockFile     = "lock"          // held by the gateway that may write
+)
+
+// DefaultStateDir is weir's directory below $XDG_STATE_HOME, or below
+// ~/.local/state without it.
+func DefaultStateDir() (string, error) {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "weir"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("no state directory: %w (name one with --state)", err)
+	}
+	return filepath.Join(home, ".local", "state", "weir"), nil
+}
+
+// A Store is a state directory. One process at a time may write it; others read.
+type Store struct {
+	dir    string
+	lock   *flock.Flock
+	owner  bool
+	secret []byte
+	token  string
+	pid    int
+}
+
+// An Instance is a gateway that runs, as it says in its state directory.
+type Instance struct {
+	Address string    `json:"address"`
+	PID     int       `json:"pid"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	Token   string    `json:"token"`
+}
+
+// OpenStore opens a state directory, which it makes if need be, for the user's
+// eyes only.
+func OpenStore(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w (--state names another)", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state directory: %w (--state names another)", err)
+	}
+	s := &Store{dir: dir, pid: os.Getpid(), lock: flock.New(filepath.Join(dir, lockFile))}
+	var err error
+	if s.owner, err = s.lock.TryLock(); err != nil {
+		return nil, fmt.Errorf("state directory cannot be written: %w (--state names another)", err)
+	}
+	if s.secret, err = s.readSecret(); err != nil {
+		s.lock.Close()
+		return nil, fmt.Errorf("state directory: %w (--state names another)", err)
+	}
+	token := make([]byte, 24)
+	rand.Read(token)
+	s.token = hex.EncodeToString(token)
+	return s, nil
+}
+
+// readSecret reads the key of fingerprints, or makes it.
+func (s *Store) readSecret() ([]byte, error) {
+	path := filepath.Join(s.dir, secretFile)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		if secret, err := hex.DecodeString(string(bytes.TrimSpace(text))); err == nil && len(secret) >= 16 {
+			return secret, nil
+		}
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return secret, s.write(secretFile, []byte(hex.EncodeToString(secret)+"\n"))
+}
+
+// Secret keys the fingerprints of credentials.
+func (s *Store) Secret() []byte { return s.secret }
+
+// Token lets its bearer change the gateway's state.
+func (s *Store) Token() string { return s.token }
+
+// ReadOnly tells that another process has the directory.
+func (s *Store) ReadOnly() bool { return !s.owner }
+
+// Load reads what was learned; nil if nothing was. A file that cannot be read is
+// set aside, never deleted, and reported.
+func (s *Store) Load() (*weir.State, error) {
+	data, err := os.ReadFile(filepath.Join(s.dir, stateFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var state weir.State
+	if err := json.Unmarshal(data, &state); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Join(s.dir, stateFile), err), s.SetAside())
+	}
+	return &state, nil
+}
+
+// SetAside renames the file of what was learned, so that it is kept.
+func (s *Store) SetAside() error {
+	if !s.owner {
+		return nil
+	}
+	path := filepath.Join(s.dir, stateFile)
+	return os.Rename(path, path+".damaged-"+time.Now().UTC().Format("20060102T150405.000"))
+}
+
+// Save writes what was learned.
+func (s *Store) Save(state weir.State) error {
+	if !s.owner {
+		return nil
+	}
+	data, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	return s.write(stateFile, data)
+}
+
+// Announce says where the gateway is.
+func (s *Store) Announce(i Instance) error {
+	if !s.owner {
+		return nil
+	}
+	i.Token = s.token
+	data, err := json.MarshalIndent(i, "", "  ")
+	if err != nil {
+		return err
+	}
+	return s.write(instanceFile, data)
+}
+
+// write replaces a file as a whole: a reader sees the old or the new one.
+func (s *Store) write(name string, data []byte) error {
+	f, err := os.CreateTemp(s.dir, name+".tmp-*") // 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once it is renamed
+	if _, err := f.Write(data); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), filepath.Join(s.dir, name))
+}
+
+// Close takes back what was announced and lets go of the directory.
+func (s *Store) Close() error {
+	if s.owner {
+		if err := os.Remove(filepath.Join(s.dir, instanceFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return errors.Join(err, s.lock.Close())
+		}
+	}
+	return s.lock.Close()
+}
+
+// Resume opens what is closed, in the gateway that runs with a state directory
+// or, if none does, in what it has kept. An empty lane means everything.
+func Resume(ctx context.Context, dir, lane string) (opened int, err error) {
+	if opened, err = resumeRunning(ctx, dir, lane); err == nil || !errors.Is(err, errNotRunning) {
+		return opened, err
+	}
+	s, err := OpenStore(dir)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	if s.ReadOnly() {
+		return 0, errors.New("a gateway uses the state directory but cannot be reached")
+	}
+	state, err := s.Load()
+	if err != nil || state == nil {
+		return 0, err
+	}
+	opened = state.Resume(lane)
+	return opened, s.Save(*state)
+}
+
+// errNotRunning tells that no gateway can be reached.
+var errNotRunning = errors.New("no gateway runs")
+
+func resumeRunning(ctx context.Context, dir, lane string) (int, error) {
+	data, err := os.ReadFile(filepath.Join(dir, instanceFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, errNotRunning
+	}
+	if err != nil {
+		return 0, err
+	}
+	var i Instance
+	if err := json.Unmarshal(data, &i); err != nil {
+		return 0, fmt.Errorf("%s: %w", filepath.Join(dir, instanceFile), err)
+	}
+	body, err := json.Marshal(resumeOrder{Lane: lane})
+	if err != nil {
+		return 0, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, i.Address+"/weir/api/resume", bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set(tokenHeader, i.Token)
+	client := &http.Client{Transport: &http.Transport{}} // no proxy: it is on this machine
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", errNotRunning, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+		return 0, fmt.Errorf("the gateway at %s answered %s: %s", i.Address, resp.Status, bytes.TrimSpace(text))
+	}
+	var result resumeResult
+	err = json.NewDecoder(resp.Body).Decode(&result)
+	return result.Opened, err
+}

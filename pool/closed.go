@@ -1,0 +1,104 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/weirhq/weir/provider"
+)
+
+// open tells whether the lane takes a request now; trial says that it is the
+// one which tries a closed lane.
+func (p *Pool) open(now time.Time, l *lane) (trial bool, err *Turned) {
+	if c := p.flagged; c != nil {
+		if now.Before(c.Until) {
+			return false, &Turned{Reason: AccountFlagged, Kind: c.Kind, Code: c.Code, Until: c.Until, Hint: c.Hint}
+		}
+		p.unflag(now)
+	}
+	c := l.closed
+	if c == nil {
+		return false, nil
+	}
+	if !c.Until.IsZero() && !now.Before(c.Until) {
+		p.reopen(now, l)
+		return false, nil
+	}
+	if now.Before(c.Trial) {
+		return false, &Turned{Reason: QuotaClosed, Kind: c.Kind, Code: c.Code, Until: c.Until, Hint: c.Hint}
+	}
+	c.Trial = now.Add(trialEvery)
+	return true, nil
+}
+
+// close shuts a lane whose quota is spent and answers those that wait in it.
+// A header's hint wins over the moment that the body names.
+func (p *Pool) close(now time.Time, l *lane, o Outcome) {
+	until := o.Reset
+	if o.Hint > 0 {
+		until = now.Add(o.Hint)
+	}
+	if c := l.closed; c != nil {
+		c.Until, c.Code, c.Hint = latest(c.Until, until), o.Code, o.Verdict.Hint
+		return
+	}
+	l.closed = &Closure{Kind: provider.Quota, Code: o.Code, Since: now, Until: until, Trial: now.Add(trialEvery), Hint: o.Verdict.Hint}
+	p.emit(now, Event{Kind: Closed, Lane: l.fullName, Verdict: o.Kind, Code: o.Code, Until: until})
+	for _, e := range p.waitingIn(l) {
+		p.turnAway(now, e, &Turned{Reason: QuotaClosed, Kind: o.Kind, Code: o.Code, Until: until, Hint: o.Verdict.Hint})
+	}
+}
+
+func (p *Pool) reopen(now time.Time, l *lane) {
+	l.closed = nil
+	p.emit(now, Event{Kind: Opened, Lane: l.fullName, Reason: provider.Quota.String()})
+}
+
+// flag shuts the whole account: the provider minds how it is used, and each
+// further attempt makes that worse. Nothing probes upward for the rest of the
+// provider's day.
+func (p *Pool) flag(now time.Time, o Outcome) {
+	if p.flagged != nil {
+		return
+	}
+	until := now.Add(flaggedFor)
+	p.flagged = &Closure{Kind: provider.Flagged, Code: o.Code, Since: now, Until: until, Hint: o.Verdict.Hint}
+	p.emit(now, Event{Kind: Closed, Lane: p.cfg.Name, Verdict: o.Kind, Code: o.Code, Until: until})
+	quiet := latest(until, nextMidnight(now))
+	p.limit.Hold(quiet)
+	for _, l := range p.lanes {
+		l.limit.Hold(quiet)
+		for _, e := range p.waitingIn(l) {
+			p.turnAway(now, e, &Turned{Reason: AccountFlagged, Kind: o.Kind, Code: o.Code, Until: until, Hint: o.Verdict.Hint})
+		}
+	}
+}
+
+func (p *Pool) unflag(now time.Time) {
+	p.flagged = nil
+	p.emit(now, Event{Kind: Opened, Lane: p.cfg.Name, Reason: provider.Flagged.String()})
+}
+
+// Resume opens what is closed: the lane of that name as it is shown, or with
+// the account's name or an empty one the account and all its lanes. It returns how
+// many closures it lifted.
+func (p *Pool) Resume(now time.Time, name string) int {
+	n := 0
+	whole := name == "" || name == p.cfg.Name
+	if p.flagged != nil && whole {
+		p.unflag(now)
+		n++
+	}
+	for _, l := range p.lanes {
+		if l.closed != nil && (whole || name == l.fullName) {
+			p.reopen(now, l)
+			n++
+		}
+	}
+	return n
+}
+
+// nextMidnight is the end of the provider's day, which is reckoned in UTC+8.
+func nextMidnight(now time.Time) time.Time {
+	local := now.In(time.FixedZone("UTC+8", 8*60*60))
+	return time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, local.Location())
+}

@@ -1,0 +1,211 @@
+package pool
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/weirhq/weir/admission"
+	"github.com/weirhq/weir/limit"
+	"github.com/weirhq/weir/pace"
+	"github.com/weirhq/weir/provider"
+)
+
+// A Snapshot is the whole state of an account, as people and programs see it.
+type Snapshot struct {
+	Account  string         `json:"account"` // provider/fingerprint
+	Limit    int            `json:"limit"`
+	Why      string         `json:"why"`
+	InFlight int            `json:"in_flight"`
+	Queued   int            `json:"queued"`   // requests that wait, those to be retried included
+	Retrying int            `json:"retrying"` // of them: were admitted before
+	Flagged  *Closure       `json:"flagged,omitempty"`
+	Lanes    []LaneSnapshot `json:"lanes"`
+	Sessions []Session      `json:"sessions"`
+}
+
+// A LaneSnapshot is the state of one lane.
+type LaneSnapshot struct {
+	Lane     string                   `json:"lane"` // provider/fingerprint/model
+	Model    string                   `json:"model"`
+	Limit    int                      `json:"limit"`
+	Probing  bool                     `json:"probing"`
+	Why      string                   `json:"why"`
+	InFlight int                      `json:"in_flight"`
+	Queued   int                      `json:"queued"`
+	Retrying int                      `json:"retrying"`
+	ByClass  map[admission.Class]int  `json:"queued_by_class"`
+	Paused   *PauseSnapshot           `json:"paused,omitempty"`
+	Closed   *Closure                 `json:"closed,omitempty"`
+	Pace     time.Duration            `json:"pace_ns"` // space between starts
+	Verdicts map[provider.Kind]uint64 `json:"verdicts"`
+	Curve    []limit.LevelCount       `json:"level_curve"`
+	Overload bool                     `json:"overloaded"`
+}
+
+// A PauseSnapshot says until when nothing starts in a lane, and why.
+type PauseSnapshot struct {
+	Until time.Time `json:"until"`
+	Why   string    `json:"why"`
+}
+
+// Snapshot describes the pool.
+func (p *Pool) Snapshot(now time.Time) Snapshot {
+	s := Snapshot{
+		Account: p.cfg.Name, Limit: p.limit.Stable(), Why: p.limit.Explain(now),
+		InFlight: p.inFlight, Retrying: p.retrying, Flagged: clone(p.flagged),
+		Lanes: []LaneSnapshot{}, Sessions: []Session{},
+	}
+	queuedBy := map[string]int{}
+	for _, l := range p.lanes {
+		waiting := p.waitingIn(l)
+		ls := p.snapshotLane(now, l, waiting)
+		s.Queued += ls.Queued
+		s.Lanes = append(s.Lanes, ls)
+		for _, e := range waiting {
+			queuedBy[e.Session]++
+		}
+	}
+	for name, c := range p.sessions {
+		session := c.Session
+		session.Queued = queuedBy[name]
+		s.Sessions = append(s.Sessions, session)
+	}
+	slices.SortFunc(s.Lanes, func(a, b LaneSnapshot) int { return cmp.Compare(a.Lane, b.Lane) })
+	slices.SortFunc(s.Sessions, func(a, b Session) int { return cmp.Compare(a.Name, b.Name) })
+	return s
+}
+
+func (p *Pool) snapshotLane(now time.Time, l *lane, waiting []*Entry) LaneSnapshot {
+	ls := LaneSnapshot{
+		Lane: l.fullName, Model: l.name, Limit: l.limit.Stable(), Probing: l.limit.Limit() > l.limit.Stable(), Why: l.limit.Explain(now),
+		InFlight: l.inFlight, Queued: len(waiting), ByClass: countByClass(waiting), Closed: clone(l.closed),
+		Pace: l.pace.Gap(), Verdicts: map[provider.Kind]uint64{}, Curve: l.limit.Curve(), Overload: l.overload.active,
+	}
+	for _, e := range waiting {
+		if e.attempted {
+			ls.Retrying++
+		}
+	}
+	for k, n := range l.verdicts {
+		if n > 0 {
+			ls.Verdicts[provider.Kind(k)] = n
+		}
+	}
+	if l.pause.Until.After(now) {
+		who := "after"
+		if l.pause.Asked {
+			who = "the provider asked, with"
+		}
+		ls.Paused = &PauseSnapshot{Until: l.pause.Until, Why: fmt.Sprintf("%s %s", who, l.pause.Kind)}
+	}
+	return ls
+}
+
+func clone(c *Closure) *Closure {
+	if c == nil {
+		return nil
+	}
+	copied := *c
+	return &copied
+}
+
+// Counts returns the figures that metrics and bounds need, without the cost of
+// a snapshot.
+func (p *Pool) Counts() (inFlight, queued int) {
+	return p.inFlight, p.queue.Len() + len(p.sleepers) + p.benches()
+}
+
+func (p *Pool) benches() int {
+	n := 0
+	for _, l := range p.lanes {
+		if l.bench != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// Version is the version of [State].
+const Version = 1
+
+// State is what a pool knows that outlives a restart.
+type State struct {
+	Version int                  `json:"version"`
+	Limit   limit.State          `json:"limit"`
+	Flagged *Closure             `json:"flagged,omitempty"`
+	Lanes   map[string]LaneState `json:"lanes"`
+}
+
+// LaneState is what is kept of a lane.
+type LaneState struct {
+	Limit  limit.State `json:"limit"`
+	Pace   pace.State  `json:"pace"`
+	Closed *Closure    `json:"closed,omitempty"`
+}
+
+// State returns what is worth keeping.
+func (p *Pool) State() State {
+	s := State{Version: Version, Limit: p.limit.State(), Flagged: clone(p.flagged), Lanes: make(map[string]LaneState, len(p.lanes))}
+	for name, l := range p.lanes {
+		s.Lanes[name] = LaneState{Limit: l.limit.State(), Pace: l.pace.State(), Closed: clone(l.closed)}
+	}
+	return s
+}
+
+// Restore returns a pool that goes on from a state. Lanes that cannot be read
+// are left out, and reported in one error beside a usable pool; a state of another
+// version gives a fresh pool and an error.
+func Restore(cfg Config, s State) (*Pool, error) {
+	p := New(cfg)
+	if s.Version != Version {
+		return p, fmt.Errorf("pool: state of %s has version %d, want %d", cfg.Name, s.Version, Version)
+	}
+	var first error
+	keep := func(err error) {
+		if first == nil {
+			first = err
+		}
+	}
+	if l, err := limit.Restore(cfg.Account, s.Limit); err == nil {
+		p.limit = l
+	} else {
+		keep(fmt.Errorf("pool: account %s: %w", cfg.Name, err))
+	}
+	p.flagged = clone(s.Flagged)
+	for _, name := range slices.Sorted(maps.Keys(s.Lanes)) {
+		if len(p.lanes) >= maxLanes {
+			break
+		}
+		kept := s.Lanes[name]
+		l := p.lane(time.Time{}, name)
+		l.pace, l.closed = pace.Restore(kept.Pace), clone(kept.Closed)
+		restored, err := limit.Restore(cfg.Lane, kept.Limit)
+		if err != nil {
+			keep(fmt.Errorf("pool: lane %s: %w", l.fullName, err))
+			continue
+		}
+		l.limit = restored
+	}
+	return p, first
+}
+
+// Resume lifts closures as [Pool.Resume] does; account is the pool's name.
+func (s *State) Resume(account, name string) int {
+	n := 0
+	whole := name == "" || name == account
+	if s.Flagged != nil && whole {
+		s.Flagged = nil
+		n++
+	}
+	for model, l := range s.Lanes {
+		if l.Closed != nil && (whole || name == account+"/"+model) {
+			l.Closed = nil
+			s.Lanes[model] = l
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,221 @@
+package proxy
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/provider"
+	"github.com/weirhq/weir/sse"
+)
+
+// statusClientGone is the status in the log of a request whose client went away
+// before it had one.
+const statusClientGone = 499
+
+// An exchange is one request and its answer. It is the ResponseWriter that the
+// reverse proxy writes to: until the answer is known a timer may have begun the
+// stream with keep-alives, and then the answer's own head comes too late.
+type exchange struct {
+	handler *Handler
+	rw      http.ResponseWriter
+	ctx     context.Context
+	start   time.Time
+	dialect provider.Dialect
+	target  Target
+	call    *weir.Call
+	body    *weir.Body
+	maxWait time.Duration
+	trace   weir.Trace
+
+	mu        sync.Mutex // guards the fields below, until settled
+	timer     *time.Timer
+	settled   bool // the answer is known: no more keep-alives
+	committed bool // 200 and keep-alives went out
+	scratch   http.Header
+
+	status    int
+	sent      int64
+	firstByte time.Duration
+	errorName string
+}
+
+var (
+	_ http.ResponseWriter = (*exchange)(nil)
+	_ http.Flusher        = (*exchange)(nil)
+)
+
+// startHold begins the client's wait for a stream.
+func (x *exchange) startHold() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.timer = time.AfterFunc(x.handler.hold.Silent, x.keepAlive)
+}
+
+// keepAlive sends a sign of life, the first time after the head of a stream.
+func (x *exchange) keepAlive() {
+	ahead := x.trace.Ahead()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.settled {
+		return
+	}
+	if !x.committed {
+		x.committed = true
+		h := x.rw.Header()
+		h.Set("Content-Type", "text/event-stream")
+		h.Set("Cache-Control", "no-cache")
+		x.writeNames(h)
+		x.status = http.StatusOK
+		x.firstByte = time.Since(x.start)
+		x.rw.WriteHeader(http.StatusOK)
+		x.scratch = http.Header{}
+	}
+	x.emit(sse.Dialect(x.dialect).KeepAlive(ahead))
+	x.timer.Reset(x.handler.hold.KeepAlive)
+}
+
+// stopHold waits for a keep-alive under way and lets no other follow.
+func (x *exchange) stopHold() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.settled = true
+	if x.timer != nil {
+		x.timer.Stop()
+	}
+}
+
+// emit writes and flushes.
+func (x *exchange) emit(p []byte) {
+	n, _ := x.rw.Write(p)
+	x.sent += int64(n)
+	if f, ok := x.rw.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// Header implements [http.ResponseWriter].
+func (x *exchange) Header() http.Header {
+	if x.committed {
+		return x.scratch
+	}
+	return x.rw.Header()
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (x *exchange) WriteHeader(status int) {
+	if x.committed {
+		return
+	}
+	if status >= 100 && status < 200 {
+		x.mu.Lock() // a keep-alive may come between
+		defer x.mu.Unlock()
+		if !x.committed {
+			x.rw.WriteHeader(status)
+		}
+		return
+	}
+	x.status = status
+	x.rw.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (x *exchange) Write(p []byte) (int, error) {
+	if x.firstByte == 0 {
+		x.firstByte = time.Since(x.start)
+	}
+	n, err := x.rw.Write(p)
+	x.sent += int64(n)
+	return n, err
+}
+
+// Flush implements [http.Flusher].
+func (x *exchange) Flush() {
+	if f, ok := x.rw.(http.Flusher); ok {
+		f.Flush()
+	}
+}
+
+// writeNames sets the headers that name the request.
+func (x *exchange) writeNames(h http.Header) {
+	if x.call == nil || x.call.Free {
+		return
+	}
+	info := x.trace.Info()
+	h.Set("X-Weir-Request-Id", info.ID)
+	h.Set("X-Weir-Lane", info.Lane)
+	h.Set("X-Weir-Attempts", strconv.Itoa(info.Attempts))
+	waited := info.Waited
+	if info.Admitted.IsZero() {
+		waited = time.Since(x.start)
+	}
+	h.Set("X-Weir-Waited-Ms", strconv.FormatInt(waited.Milliseconds(), 10))
+}
+
+// end reports the request.
+func (x *exchange) end() {
+	r := Record{
+		TraceInfo: x.trace.Info(), Dialect: x.dialect, Start: x.start, End: time.Now(), FirstByte: x.firstByte,
+		Status: x.status, Sent: x.sent, Error: x.errorName, KeptAlive: x.committed,
+	}
+	if x.target.Profile != nil {
+		r.Provider = x.target.Profile.Name
+	}
+	if x.call != nil {
+		r.Session, r.Class = x.call.Session, x.call.Class
+		if r.Lane == "" {
+			r.Lane = x.call.Lane()
+		}
+	}
+	if r.Status == 0 {
+		r.Status = statusClientGone
+	}
+	x.handler.done(r)
+}
+
+// fail answers with an error of weir's in the dialect of the path.
+func (x *exchange) fail(status int, name, message string, retryAfter time.Duration) {
+	x.failWith(name, sse.Failure{Status: status, Message: "weir: " + message, RetryAfter: retryAfter, Retryable: status == http.StatusTooManyRequests || status >= 500})
+}
+
+func (x *exchange) failWith(name string, f sse.Failure) {
+	x.stopHold()
+	x.errorName = name
+	if x.committed {
+		x.emit(sse.Dialect(x.dialect).ErrorEvent(f))
+		return
+	}
+	h := x.rw.Header()
+	x.writeNames(h)
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Weir-Error", name)
+	h.Set("X-Content-Type-Options", "nosniff")
+	if f.RetryAfter > 0 {
+		h.Set("Retry-After", seconds(f.RetryAfter))
+	}
+	x.WriteHeader(f.Status)
+	x.Write(sse.Dialect(x.dialect).ErrorBody(f))
+}
+
+// seconds writes a duration as whole seconds, rounded up.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+}
+
+// withoutOrders returns a copy without the headers of a refusal that a client would
+// take for a spent subscription, or for an order not to come back.
+func withoutOrders(h http.Header) http.Header {
+	h = maps.Clone(h)
+	for name := range h {
+		if len(name) > len("Anthropic-Ratelimit-") && name[:len("Anthropic-Ratelimit-")] == "Anthropic-Ratelimit-" {
+			delete(h, name)
+		}
+	}
+	delete(h, "X-Should-Retry")
+	delete(h, "Retry-After-Ms")
+	return h
+}

@@ -1,0 +1,272 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/admission"
+	"github.com/weirhq/weir/provider"
+)
+
+// Hold says how long clients are kept waiting. Zero fields mean the defaults.
+type Hold struct {
+	Silent    time.Duration // without a byte, while every status is still possible; default 40 s
+	Stream    time.Duration // in all, for streams, which are kept alive after Silent; default 220 s
+	Plain     time.Duration // in all, for other requests, silently; default 280 s
+	KeepAlive time.Duration // between keep-alives; default 10 s
+}
+
+func (h Hold) withDefaults() Hold {
+	set := func(d *time.Duration, fallback time.Duration) {
+		if *d <= 0 {
+			*d = fallback
+		}
+	}
+	set(&h.Silent, 40*time.Second)
+	set(&h.Stream, 220*time.Second)
+	set(&h.Plain, 280*time.Second)
+	set(&h.KeepAlive, 10*time.Second)
+	return h
+}
+
+// A Record is one request, at its end.
+type Record struct {
+	weir.TraceInfo
+	Session    string
+	Class      admission.Class
+	Provider   string
+	Dialect    provider.Dialect
+	Start, End time.Time
+	FirstByte  time.Duration // from the start to the first byte of the answer, keep-alives included; 0: none
+	Status     int           // 499: the client went away before there was one
+	Sent       int64         // bytes of the answer's body that went to the client
+	Error      string        // X-Weir-Error, if weir answered
+	KeptAlive  bool          // keep-alives went out before the answer
+}
+
+// Outcome is how a request ended, of a small set: by weir's own word for it, or
+// by what became of the answer.
+func (r *Record) Outcome() string {
+	switch {
+	case r.Error != "":
+		return r.Error
+	case r.Status == statusClientGone:
+		return "left"
+	case r.Cut:
+		return "cut"
+	case r.Status < 300:
+		return "ok"
+	}
+	return strconv.Itoa(r.Status/100) + "xx"
+}
+
+// A Handler is the reverse proxy: it names each request, holds its client and
+// sends it through a [weir.Transport]. Use [New]. It is safe for concurrent use.
+type Handler struct {
+	governor  *weir.Governor
+	transport *weir.Transport
+	routes    *Routes
+	guard     *Guard
+	hold      Hold
+	quota     int // status of quota answers; 0: the provider's
+	done      func(Record)
+	reverse   *httputil.ReverseProxy
+}
+
+var _ http.Handler = (*Handler)(nil)
+
+// Config sets up a [Handler].
+type Config struct {
+	Transport *weir.Transport // needed, with its governor
+	Routes    *Routes         // needed
+	Guard     *Guard          // nil: the zero Guard
+	Hold      Hold
+	// KeepQuotaStatus leaves quota, plan and flagged answers the status that the
+	// provider gave them, which most tools then repeat for minutes.
+	KeepQuotaStatus bool
+	// Done hears of each request at its end; nil: nobody. It must not block.
+	Done func(Record)
+}
+
+// New returns a handler.
+func New(cfg Config) *Handler {
+	h := &Handler{
+		governor: cfg.Transport.Governor, transport: cfg.Transport, routes: cfg.Routes,
+		guard: cfg.Guard, hold: cfg.Hold.withDefaults(), done: cfg.Done, quota: http.StatusPaymentRequired,
+	}
+	if h.guard == nil {
+		h.guard = &Guard{}
+	}
+	if cfg.KeepQuotaStatus {
+		h.quota = 0
+	}
+	if h.done == nil {
+		h.done = func(Record) {}
+	}
+	h.reverse = &httputil.ReverseProxy{
+		Rewrite:        rewrite,
+		Transport:      cfg.Transport,
+		FlushInterval:  -1,
+		BufferPool:     new(buffers),
+		ModifyResponse: func(resp *http.Response) error { return exchangeOf(resp.Request.Context()).modify(resp) },
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
+			exchangeOf(r.Context()).failed(err)
+		},
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}
+	return h
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{handler: h, rw: w, start: time.Now(), dialect: weir.DialectOf(r.URL.Path), ctx: r.Context()}
+	defer x.end()
+	if err := h.guard.Check(r); err != nil {
+		x.fail(http.StatusForbidden, "forbidden-origin", err.Error(), 0)
+		return
+	}
+	target, err := h.routes.Find(r.Method, r.URL.EscapedPath(), r.Header)
+	if err != nil {
+		var route *RouteError
+		if errors.As(err, &route) {
+			x.dialect = route.Dialect
+		}
+		x.fail(http.StatusNotFound, "unknown-path", err.Error(), 0)
+		return
+	}
+	x.target, x.dialect = target, target.Dialect
+	if target.Hello {
+		x.rw.WriteHeader(http.StatusOK)
+		x.status = http.StatusOK
+		return
+	}
+	if !x.name(r) || !target.Free && !x.read(r) {
+		return
+	}
+	x.forward(r)
+}
+
+// name finds out whose call it is and how urgent; false means that the request
+// has been answered with what is wrong about it.
+func (x *exchange) name(r *http.Request) bool {
+	for credential := range weir.Credentials(r) {
+		if vendor, foreign := provider.ForeignKey(x.target.Profile, credential); foreign {
+			x.fail(http.StatusForbidden, "foreign-key", "the credential looks like one of "+vendor+" and would go to "+x.target.Profile.Name+": nothing was sent. Use the provider's own key, or /@NAME/… for another provider", 0)
+			return false
+		}
+	}
+	x.call = &weir.Call{
+		Profile: x.target.Profile, Dialect: x.target.Dialect, Free: x.target.Free,
+		Account: x.handler.governor.Fingerprint(weir.Credential(r)), Session: clip(r.Header.Get("X-Weir-Session")),
+	}
+	var err error
+	if class := r.Header.Get("X-Weir-Class"); class != "" {
+		if x.call.Class, err = admission.ParseClass(class); err != nil {
+			x.fail(http.StatusBadRequest, "bad-header", "X-Weir-Class must be interactive, subagent or background", 0)
+			return false
+		}
+	}
+	x.maxWait = -1
+	if wait := r.Header.Get("X-Weir-Max-Wait"); wait != "" {
+		if x.maxWait, err = time.ParseDuration(wait); err != nil || x.maxWait < 0 {
+			x.fail(http.StatusBadRequest, "bad-header", "X-Weir-Max-Wait must be a duration such as 90s or 2m, not negative", 0)
+			return false
+		}
+	}
+	return true
+}
+
+// read takes the request's body into memory and learns the model from it; false
+// means that the request has been answered.
+func (x *exchange) read(r *http.Request) bool {
+	body, err := x.handler.governor.ReadBody(x.call, r.Body, r.ContentLength)
+	if err != nil {
+		var refused *weir.RefusedError
+		switch {
+		case errors.As(err, &refused):
+			x.failed(err)
+		case r.Context().Err() != nil:
+			x.status = statusClientGone
+		default:
+			x.fail(http.StatusBadRequest, "body-cut-short", "the request's body broke off before its end", 0)
+		}
+		return false
+	}
+	x.body = body
+	x.call.Model, x.call.Stream = provider.RequestFields(body.Bytes())
+	x.call.Carry(body)
+	x.call.MaxWait = x.handler.hold.Plain
+	if x.call.Stream {
+		x.call.MaxWait = x.handler.hold.Stream
+	}
+	if x.maxWait >= 0 {
+		x.call.MaxWait = max(x.maxWait, time.Nanosecond)
+	}
+	return true
+}
+
+// forward sends the request and passes its answer on.
+func (x *exchange) forward(r *http.Request) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	x.ctx = ctx
+	ctx = weir.WithCall(weir.WithTrace(context.WithValue(ctx, exchangeKey{}, x), &x.trace), x.call)
+	if x.call.Stream && !x.call.Free {
+		x.startHold()
+		defer x.stopHold()
+	}
+	r = r.WithContext(ctx)
+	if x.body != nil {
+		r.Body, r.ContentLength = http.NoBody, 0 // the transport has it
+		defer x.body.Release()
+	}
+	x.handler.reverse.ServeHTTP(x, r)
+}
+
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
+
+// rewrite makes the outgoing request the client's own, at the provider's address.
+func rewrite(pr *httputil.ProxyRequest) {
+	x := exchangeOf(pr.In.Context())
+	u, err := url.Parse(x.target.URL)
+	if err != nil {
+		u = &url.URL{} // cannot be reached: the transport will say so
+	}
+	u.RawQuery, u.ForceQuery = pr.In.URL.RawQuery, pr.In.URL.ForceQuery
+	pr.Out.URL = u
+	pr.Out.Host = ""
+	for name := range pr.Out.Header {
+		if strings.HasPrefix(name, "X-Weir-") {
+			delete(pr.Out.Header, name)
+		}
+	}
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if v, ok := pr.In.Header[name]; ok {
+			pr.Out.Header[name] = v
+		}
+	}
+	pr.Out.Header["Accept-Encoding"] = []string{"identity"}
+}
+
+// buffers lends copy buffers to the reverse proxy.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() []byte {
+	if p, ok := b.pool.Get().(*[]byte); ok {
+		return *p
+	}
+	return make([]byte, 32<<10)
+}
+
+func (b *buffers) Put(p []byte) { b.pool.Put(&p) }

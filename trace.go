@@ -1,0 +1,81 @@
+package weir
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weirhq/weir/provider"
+)
+
+// A Trace watches one request through a [Transport]: put one into its context
+// with [WithTrace] and read [Trace.Info] at any time. The zero Trace is ready.
+type Trace struct {
+	mu   sync.Mutex // guards the fields below
+	info TraceInfo
+	slot *Slot
+}
+
+// TraceInfo is what is known of a request.
+type TraceInfo struct {
+	ID       string
+	Lane     string
+	Attempts int
+	Arrived  time.Time
+	Admitted time.Time       // first admission; zero: it was never admitted
+	Waited   time.Duration   // for slots, in all
+	Level    int             // attempts in flight in the lane at the last start, itself included
+	Verdicts []provider.Kind // of all attempts
+	Last     provider.Verdict
+	Hint     time.Duration // how long the provider asked to wait at the last attempt; 0: not said
+	Refused  *RefusedError // weir gave the request up or did not let it in
+	Passed   bool          // the answer is the provider's own
+	Cut      bool          // the provider's answer broke off
+	Merged   int           // frames of the provider's stream that were merged into others
+	Bytes    int64         // of the answer
+	Event    []byte        // data of the event by which a stream that began well said its error; not for logs
+}
+
+// Info returns what is known now.
+func (t *Trace) Info() TraceInfo {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	info := t.info
+	info.Verdicts = slices.Clone(info.Verdicts)
+	return info
+}
+
+// Ahead returns how many requests of the lane are ahead, or -1 if the request
+// does not wait.
+func (t *Trace) Ahead() int {
+	t.mu.Lock()
+	s := t.slot
+	t.mu.Unlock()
+	if s == nil {
+		return -1
+	}
+	return s.Ahead()
+}
+
+// note changes what is known. A nil Trace knows nothing.
+func (t *Trace) note(change func(*TraceInfo)) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(&t.info)
+}
+
+type traceKey struct{}
+
+// WithTrace returns a context whose request the trace will watch.
+func WithTrace(ctx context.Context, t *Trace) context.Context {
+	return context.WithValue(ctx, traceKey{}, t)
+}
+
+func traceFrom(ctx context.Context) *Trace {
+	t, _ := ctx.Value(traceKey{}).(*Trace)
+	return t
+}

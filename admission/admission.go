@@ -11,8 +11,8 @@
 // that was admitted once and waits to be retried keeps its place: it comes
 // before all that were never admitted, the earliest arrival first. The others
 // take turns by session, as on a ring: a session's turn dates from its last
-// admission, or from the arrival of its oldest waiting request if that is
-// later, and the oldest turn comes first. So a session with forty waiting
+// first admission, or from the arrival of the oldest request that it has waiting
+// in that lane and rank if that is later, and the oldest turn comes first. So a session with forty waiting
 // requests delays another's single one by one request, a single session is served
 // in the order of arrival, and every session on the ring is served before any
 // is served twice.
@@ -277,9 +277,10 @@ func (l *lane[T]) first(background time.Time) *Item[T] {
 			return h[0]
 		}
 		if h := l.flows[rank]; len(h) > 0 {
-			if it := h[0].items[0]; rank != Background || !it.Arrived.After(background) {
-				return it
+			if rank == Background {
+				return h.begin(background)
 			}
+			return h[0].items[0]
 		}
 	}
 	return nil
@@ -323,14 +324,17 @@ func (q *Queue[T]) serve(name string) {
 func (q *Queue[T]) age(now time.Time) {
 	for it := q.oldest; it != nil && now.Sub(it.Arrived) >= AgeAfter; it = q.oldest {
 		q.unlink(it)
-		waiting := it.Waiting()
-		if waiting {
-			q.takeOut(it)
+		if !it.Waiting() {
+			it.rank = Interactive
+			continue
+		}
+		s := q.sessions[it.Session]
+		q.takeOut(it)
+		if s != nil { // it may have been the last of its session, whose turn must not be forgotten
+			q.sessions[it.Session] = s
 		}
 		it.rank = Interactive
-		if waiting {
-			q.insert(it)
-		}
+		q.insert(it)
 	}
 }
 

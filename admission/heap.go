@@ -1,6 +1,9 @@
 package admission
 
-import "container/heap"
+import (
+	"container/heap"
+	"time"
+)
 
 // itemHeap keeps requests in the order of their arrival.
 type itemHeap[T any] []*Item[T]
@@ -61,4 +64,28 @@ func (h *flowHeap[T]) Pop() any {
 	*h = old[:len(old)-1]
 	f.index = -1
 	return f
+}
+
+// begin returns the request whose turn it is among those that arrived in time;
+// nil if none did. The heap is searched only where its first came too late.
+func (h flowHeap[T]) begin(latest time.Time) *Item[T] {
+	if latest.IsZero() {
+		return nil
+	}
+	best := -1
+	for i, f := range h {
+		if f.items[0].Arrived.After(latest) {
+			continue
+		}
+		if best < 0 || h.Less(i, best) {
+			best = i
+		}
+		if best == 0 {
+			break
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	return h[best].items[0]
 }

@@ -163,6 +163,8 @@ func messageText(m *anthropic.Message) (string, error) {
 // that fail or bring no answer. No name means all.
 func (c *clients) overlap(t *testing.T, n int, names ...string) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	var calls sync.WaitGroup
 	for name, ask := range c.asks() {
 		if len(names) > 0 && !slices.Contains(names, name) {
@@ -170,7 +172,7 @@ func (c *clients) overlap(t *testing.T, n int, names ...string) {
 		}
 		for i := range n {
 			calls.Go(func() {
-				switch text, err := ask(t.Context(), fmt.Sprintf("Count the kestrels of part %d", i), nil); {
+				switch text, err := ask(ctx, fmt.Sprintf("Count the kestrels of part %d", i), nil); {
 				case err != nil:
 					t.Errorf("%s, call %d: %v", name, i, err)
 				case !strings.Contains(text, "14 kestrels"):
@@ -236,7 +238,7 @@ func (c *clients) hangUp(t *testing.T, s *simulator, g *gateway, name string) {
 	t.Helper()
 	ask := c.asks()[name]
 	aborted := s.stats(t).Aborted
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	began := make(chan struct{})
 	ended := make(chan error, 2)

@@ -10,8 +10,11 @@ const (
 	minGap = 250 * time.Millisecond // first gap, if starts were closer than that
 	maxGap = time.Minute
 	noGap  = 50 * time.Millisecond // below it spacing is over
-	grow   = 1.5
-	shrink = 0.97 // a gap halves in 23 accepted starts
+	// maxSeen bounds what is taken for a spacing: starts further apart than that
+	// were a pause.
+	maxSeen = 10 * time.Second
+	grow    = 1.5
+	shrink  = 0.97 // a gap halves in 23 accepted starts
 )
 
 // A Pacer says when the next start may come. The zero Pacer spaces nothing. It
@@ -53,7 +56,7 @@ func (p *Pacer) Started(now time.Time) {
 // to its wave and move nothing but the gate.
 func (p *Pacer) Refused(now, started time.Time, hint time.Duration, rnd float64) {
 	if started.After(p.known) || p.known.IsZero() {
-		seen := min(max(p.gap, p.before), 10*time.Second)
+		seen := max(p.gap, min(p.before, maxSeen))
 		p.gap = min(max(time.Duration(float64(seen)*grow), minGap), maxGap)
 		p.known = now
 	}

@@ -41,7 +41,7 @@ func (b *Budget) Take(now time.Time) bool {
 		return true
 	}
 	full := b.fullAt(now)
-	if full.Sub(now) > allowance*refill {
+	if full.Sub(now) > (allowance-1)*refill {
 		return false
 	}
 	b.full = full.Add(refill)

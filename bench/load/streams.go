@@ -14,6 +14,7 @@ type streams struct {
 	audience []*audience
 	heard    []atomic.Int64 // events of each
 	ended    atomic.Int64   // how many ended before they were closed
+	why      atomic.Value   // string: how one of these ended
 	closing  atomic.Bool
 	wg       sync.WaitGroup
 }
@@ -42,7 +43,8 @@ func openStreams(ctx context.Context, target *process, n int, apart time.Duratio
 		}
 		s.conns, s.audience = append(s.conns, c), append(s.audience, a)
 		s.wg.Go(func() {
-			if c.expect(request, a.piece); !s.closing.Load() {
+			if err := c.expect(request, a.piece); !s.closing.Load() {
+				s.why.Store(fmt.Sprintf("after %d events: %v", a.events, err))
 				s.ended.Add(1)
 			}
 		})
@@ -57,8 +59,8 @@ func openStreams(ctx context.Context, target *process, n int, apart time.Duratio
 // await waits until each stream has brought so many events.
 func (s *streams) await(ctx context.Context, events int, patience time.Duration) error {
 	return await(ctx, patience, func() (bool, string, error) {
-		if n := s.ended.Load(); n > 0 {
-			return false, "", fmt.Errorf("%d streams ended by themselves or failed", n)
+		if err := s.whole(); err != nil {
+			return false, "", err
 		}
 		ready := 0
 		for i := range s.heard {
@@ -68,6 +70,14 @@ func (s *streams) await(ctx context.Context, events int, patience time.Duration)
 		}
 		return ready == len(s.heard), fmt.Sprintf("%d of %d streams have brought %d events", ready, len(s.heard), events), nil
 	})
+}
+
+// whole returns an error if a stream has ended before it was closed.
+func (s *streams) whole() error {
+	if n := s.ended.Load(); n > 0 {
+		return fmt.Errorf("%d of %d streams ended by themselves, one %v", n, len(s.conns), s.why.Load())
+	}
+	return nil
 }
 
 // hangUp closes all connections and returns when it began.

@@ -272,8 +272,8 @@ func (b *bench) listen(ctx context.Context, target *process, streams int) (figur
 		return nil, err
 	}
 	delays := open.close()
-	if lost := open.ended.Load(); lost > 0 {
-		return nil, fmt.Errorf("%d streams ended by themselves", lost)
+	if err := open.whole(); err != nil {
+		return nil, err
 	}
 	return figures{
 		"cpu": float64((after - before).Microseconds()) / float64(events.Load()),

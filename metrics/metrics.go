@@ -10,11 +10,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/limit"
 	"github.com/weirhq/weir/pool"
+	"github.com/weirhq/weir/provider"
 )
 
-// maxLanes bounds the values of the label lane, which come from outside; later
-// lanes are counted together as "other".
+// maxLanes bounds the values of the label lane, which come from outside: it shows
+// so many lanes and so many accounts. Later lanes are counted together as "other",
+// without a limit, which would be nobody's; later accounts are not shown.
 const maxLanes = 200
 
 // Metrics counts what happens and reads the state when it is scraped. It is a
@@ -61,6 +64,14 @@ func New(snapshot func() weir.Snapshot) *Metrics {
 		retrying:     prometheus.NewDesc("weir_retrying", "Requests that wait to be retried.", lane, nil),
 		limit:        prometheus.NewDesc("weir_limit", "Attempts that may be in flight.", lane, nil),
 		paused:       prometheus.NewDesc("weir_paused", "1 while nothing may start in the lane.", lane, nil),
+	}
+	// What is known beforehand is there from the first scrape on, at 0: a rate
+	// over a counter that appears at 1 misses the first.
+	for k := provider.Unknown; k <= provider.Transport; k++ {
+		m.attempts.WithLabelValues(k.String())
+	}
+	for _, why := range []limit.Reason{limit.ProbeAccepted, limit.RefusedAgain, limit.LevelFailing} {
+		m.limitChanges.WithLabelValues(string(why))
 	}
 	m.registry.MustRegister(m, m.attempts, m.requests, m.limitChanges, m.merged, m.cut, m.queueWait, m.firstByte, m.duration,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -122,8 +133,10 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	n := 0
 	var other pool.LaneSnapshot
-	for _, a := range m.snapshot().Accounts {
-		gauge(m.limit, a.Limit, a.Account)
+	for i, a := range m.snapshot().Accounts {
+		if i < maxLanes {
+			gauge(m.limit, a.Limit, a.Account)
+		}
 		for _, l := range a.Lanes {
 			if n++; n > maxLanes {
 				other.InFlight += l.InFlight

@@ -9,7 +9,7 @@ import (
 const (
 	maxBody    = 64 << 10 // bytes of an answer that are looked at
 	maxText    = 2 << 10  // bytes of a message that patterns see: it may echo a prompt
-	maxDetails = 8 << 10  // bytes of details beside the message that patterns see
+	maxDetails = 4 << 10  // bytes of details beside the message that patterns see
 	maxDepth   = 3        // errors wrapped into errors
 )
 
@@ -164,12 +164,13 @@ func (f *fault) members(object []byte, visit func(key string, value []byte)) {
 // finish adds the codes of one level, in order of trust, and its message with what
 // that carries: a code, a request id, or a whole error as JSON.
 func (f *fault) finish(codes [places]string, text string, depth int) {
-	if m := bracketCode.FindStringSubmatch(text); m != nil {
+	head, tail := text[:min(len(text), maxText)], text[max(0, len(text)-160):]
+	if m := bracketCode.FindStringSubmatch(head); m != nil {
 		codes[atMessage] = m[1]
-		if m := bracketID.FindStringSubmatch(text); m != nil {
+		if m := bracketID.FindStringSubmatch(tail); m != nil {
 			f.requestID = firstOf(f.requestID, m[1])
 		}
-	} else if m := errorIDInMsg.FindStringSubmatch(text); m != nil {
+	} else if m := errorIDInMsg.FindStringSubmatch(head); m != nil {
 		f.requestID = firstOf(f.requestID, m[1])
 	}
 	for _, c := range codes {
@@ -182,7 +183,7 @@ func (f *fault) finish(codes [places]string, text string, depth int) {
 		f.read([]byte(trimmed), depth+1)
 	}
 	if f.text == "" { // the innermost message is the most telling one
-		f.text = strings.ToValidUTF8(text[:min(len(text), maxText)], "")
+		f.text = strings.ToValidUTF8(head, "")
 	}
 }
 

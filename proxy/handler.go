@@ -257,6 +257,7 @@ func rewrite(pr *httputil.ProxyRequest) {
 		}
 	}
 	pr.Out.Header["Accept-Encoding"] = []string{"identity"}
+	delete(pr.Out.Header, "Expect") // it was for weir, which has the body
 }
 
 // buffers lends copy buffers to the reverse proxy.

@@ -205,23 +205,31 @@ func chat(size int, stream bool) string {
 
 // An audience reads the events of one stream. It is for one goroutine.
 type audience struct {
-	events int       // events so far
+	events int       // events so far, comments aside: a gateway may send those to keep a client waiting
 	done   bool      // data: [DONE] has come
 	delays []float64 // ms from the provider's write to here, where listen is true
 	listen func() bool
 	heard  func(events int) // called after each piece, if not nil
 
-	newline bool // the last byte was a newline
+	last    byte // of what has come
+	inside  bool // an event has begun
+	comment bool // it is a comment
 }
 
 // piece reads a piece of the stream.
 func (a *audience) piece(b []byte) {
 	now := time.Now().UnixNano()
 	for _, c := range b {
-		if c == '\n' && a.newline {
-			a.events++
+		switch {
+		case !a.inside:
+			a.inside, a.comment = c != '\n', c == ':'
+		case c == '\n' && a.last == '\n':
+			if !a.comment {
+				a.events++
+			}
+			a.inside = false
 		}
-		a.newline = c == '\n'
+		a.last = c
 	}
 	if a.listen != nil && a.listen() {
 		a.time(now, b)

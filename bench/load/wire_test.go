@@ -42,7 +42,7 @@ func TestAnswer(t *testing.T) {
 }
 
 func TestAudienceCountsEventsHoweverTheyAreCut(t *testing.T) {
-	const stream = "data: {\"a\":1}\n\ndata: {\"a\":2}\n\ndata: [DONE]\n\n"
+	const stream = ": queued, 3 ahead\n\ndata: {\"a\":1}\n\n: still\n\ndata: {\"a\":2}\n\ndata: [DONE]\n\n"
 	for cut := range len(stream) + 1 {
 		var a audience
 		a.piece([]byte(stream[:cut]))

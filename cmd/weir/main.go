@@ -58,6 +58,11 @@ agents never see it.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newServe(), newSimulateCommand(), newDemo(), newResume(), newVersion())
+	root.InitDefaultCompletionCmd()
+	completion, _, _ := root.Find([]string{"completion"})
+	for _, c := range append(completion.Commands(), completion) {
+		c.Args = noArguments
+	}
 	return root
 }
 

@@ -69,6 +69,9 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 		return usageError{errors.New("--stall, --hold-silent, --hold and --hold-plain must be longer than nothing")}
 	}
 	o.config.Limit, o.config.Hold = fixed, o.hold
+	if o.config.Drain == 0 { // asked for: no time at all, not the default
+		o.config.Drain = time.Nanosecond
+	}
 	o.config.Log, o.config.Version = cmd.ErrOrStderr(), version()
 	d, err := daemon.New(o.config)
 	if err != nil {

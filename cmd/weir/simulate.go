@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
@@ -13,18 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirhq/weir/internal/daemon"
 	"github.com/weirhq/weir/internal/simulate"
 )
-
-// simulateUsageError is a wrong flag of "weir simulate": the program ends with
-// exit code 2.
-type simulateUsageError struct{ err error }
-
-func (e simulateUsageError) Error() string { return e.err.Error() }
-func (e simulateUsageError) Unwrap() error { return e.err }
-
-// ExitCode returns 2.
-func (e simulateUsageError) ExitCode() int { return 2 }
 
 // newSimulateCommand returns "weir simulate": a provider on a loopback port.
 func newSimulateCommand() *cobra.Command {
@@ -46,12 +36,7 @@ drawn from it for each call: 1s..3s.`,
   weir simulate --limit 4 --lag 300ms --answer 500ms..1500ms
   weir simulate --schedule 0s=4,30s=2,60s=4 --outage 90s..120s
   weir simulate --limit 1 --script answers.json --log simulate.log`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.NoArgs(cmd, args); err != nil {
-				return simulateUsageError{err}
-			}
-			return nil
-		},
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	f := command.Flags()
@@ -70,7 +55,6 @@ drawn from it for each call: 1s..3s.`,
 	f.StringVar(&o.script, "script", "", "scripted answers and faults, a JSON `FILE`")
 	f.Uint64Var(&o.config.Seed, "seed", 0, "make random choices repeatable (0: they are not)")
 	f.StringVar(&o.log, "log", "-", "`FILE` that the log is appended to; - is standard output")
-	command.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return simulateUsageError{err} })
 	return command
 }
 
@@ -91,7 +75,7 @@ func (o *simulateOptions) settle() error {
 	if !(o.config.Rate >= 0) {
 		return fmt.Errorf("--rate %v: want 0 (off) or more starts a second", o.config.Rate)
 	}
-	if err := loopback(o.listen); err != nil {
+	if err := daemon.CheckListen(o.listen); err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
 	if o.schedule != "" {
@@ -113,12 +97,12 @@ func (o *simulateOptions) settle() error {
 
 func (o *simulateOptions) run(cmd *cobra.Command) (err error) {
 	if err := o.settle(); err != nil {
-		return simulateUsageError{err}
+		return usageError{err}
 	}
 	if o.script != "" {
 		script, err := simulate.LoadScript(o.script)
 		if err != nil {
-			return err
+			return usageError{fmt.Errorf("--script: %w", err)}
 		}
 		o.config.Rules = script.Rules
 	}
@@ -152,21 +136,6 @@ func (o *simulateOptions) run(cmd *cobra.Command) (err error) {
 func summarize(w io.Writer, s simulate.Stats) {
 	fmt.Fprintf(w, "%d requests in %v: %d ok, %d refused, %d aborted, %d faults, %d invalid; at most %d in flight\n",
 		s.Requests, time.Since(s.Since).Round(time.Second), s.OK, s.Refused, s.Aborted, s.Faults, s.Invalid, s.MaxInFlight)
-}
-
-// loopback returns an error unless address names a loopback address.
-func loopback(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return err
-	}
-	if host == "localhost" {
-		return nil
-	}
-	if ip, err := netip.ParseAddr(host); err != nil || !ip.Unmap().IsLoopback() {
-		return fmt.Errorf("%q is no loopback address; the simulator is for this machine only, as in 127.0.0.1:1303", host)
-	}
-	return nil
 }
 
 // rangeFlag makes a simulate.Range a flag.

@@ -134,7 +134,7 @@ func (d *Daemon) settle() error {
 	if cfg.Drain < 0 {
 		return &ConfigError{"drain", errors.New("must not be negative")}
 	}
-	if err := onLoopback(cfg.Listen); err != nil {
+	if err := CheckListen(cfg.Listen); err != nil {
 		return &ConfigError{"listen", err}
 	}
 	for i, h := range cfg.AllowHosts {
@@ -151,12 +151,16 @@ func (d *Daemon) settle() error {
 	return nil
 }
 
-// onLoopback says why an address cannot be listened on: whoever reaches the
-// gateway can use it.
-func onLoopback(listen string) error {
-	host, _, err := net.SplitHostPort(listen)
+// CheckListen says why a program that everybody who reaches it may use cannot
+// listen on an address; nil: it can. Only loopback addresses and localhost are
+// possible.
+func CheckListen(address string) error {
+	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("%q is not host:port: %w", listen, err)
+		return fmt.Errorf("%q is not host:port: %w", address, err)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q has no port from 0 to 65535", address)
 	}
 	if host == "localhost" {
 		return nil
@@ -164,7 +168,7 @@ func onLoopback(listen string) error {
 	if a, err := netip.ParseAddr(host); err == nil && a.Unmap().IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("%q is not a loopback address: whoever can reach weir could use it, so it listens on 127.0.0.1, [::1] or localhost only", listen)
+	return fmt.Errorf("%q is not a loopback address: whoever can reach it could use it, so only 127.0.0.1, [::1] and localhost are possible", address)
 }
 
 func (d *Daemon) wire() error {
@@ -182,9 +186,7 @@ func (d *Daemon) wire() error {
 	}
 	if err != nil {
 		d.log.Warn("part of what was learned earlier cannot be used", "error", err)
-		if err := d.store.SetAside(); err != nil {
-			d.log.Warn("the state file cannot be set aside", "error", err)
-		}
+		d.setAside()
 	}
 	d.base = weir.NewBase()
 	d.guard = &proxy.Guard{Hosts: d.cfg.AllowHosts}
@@ -202,6 +204,19 @@ func (d *Daemon) wire() error {
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	return nil
+}
+
+// setAside keeps a state file of which not all could be read beside the one that
+// goes on with the rest: a restart before anything new is learned must find that.
+func (d *Daemon) setAside() {
+	err := d.store.SetAside()
+	if err == nil {
+		state, _ := d.governor.State()
+		err = d.store.Save(state)
+	}
+	if err != nil {
+		d.log.Warn("the state file cannot be set aside", "error", err)
+	}
 }
 
 // Addr returns the address that the gateway listens on.

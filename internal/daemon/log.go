@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"time"
@@ -67,5 +68,5 @@ func (d *Daemon) record(r proxy.Record) {
 	if r.Merged > 0 {
 		attrs = append(attrs, slog.Int("merged_frames", r.Merged))
 	}
-	d.log.LogAttrs(nil, slog.LevelInfo, "request", attrs...)
+	d.log.LogAttrs(context.Background(), slog.LevelInfo, "request", attrs...)
 }

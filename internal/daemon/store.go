@@ -97,6 +97,9 @@ func (s *Store) readSecret() ([]byte, error) {
 	}
 	secret := make([]byte, 32)
 	rand.Read(secret)
+	if !s.owner {
+		return secret, nil // the owner is about to write one
+	}
 	return secret, s.write(secretFile, []byte(hex.EncodeToString(secret)+"\n"))
 }
 
@@ -189,35 +192,29 @@ func (s *Store) Close() error {
 // Resume opens what is closed, in the gateway that runs with a state directory
 // or, if none does, in what it has kept. An empty lane means everything.
 func Resume(ctx context.Context, dir, lane string) (opened int, err error) {
-	if opened, err = resumeRunning(ctx, dir, lane); err == nil || !errors.Is(err, errNotRunning) {
-		return opened, err
-	}
 	s, err := OpenStore(dir)
 	if err != nil {
 		return 0, err
 	}
 	defer s.Close()
-	if s.ReadOnly() {
-		return 0, errors.New("a gateway uses the state directory but cannot be reached")
+	if s.ReadOnly() { // only then is what it announces not a dead gateway's
+		return resumeRunning(ctx, dir, lane)
 	}
 	state, err := s.Load()
 	if err != nil || state == nil {
 		return 0, err
 	}
+	if state.Version != weir.StateVersion {
+		return 0, fmt.Errorf("%s has version %d, and this weir knows %d", filepath.Join(dir, stateFile), state.Version, weir.StateVersion)
+	}
 	opened = state.Resume(lane)
 	return opened, s.Save(*state)
 }
 
-// errNotRunning tells that no gateway can be reached.
-var errNotRunning = errors.New("no gateway runs")
-
 func resumeRunning(ctx context.Context, dir, lane string) (int, error) {
 	data, err := os.ReadFile(filepath.Join(dir, instanceFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, errNotRunning
-	}
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("a gateway uses the state directory but does not say where it is: %w", err)
 	}
 	var i Instance
 	if err := json.Unmarshal(data, &i); err != nil {
@@ -237,7 +234,7 @@ func resumeRunning(ctx context.Context, dir, lane string) (int, error) {
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %w", errNotRunning, err)
+		return 0, fmt.Errorf("a gateway uses the state directory but cannot be reached: %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weirhq/weir/limit"
 	"github.com/weirhq/weir/pool"
+	"github.com/weirhq/weir/provider"
 	"github.com/weirhq/weir/retry"
 )
 
@@ -149,13 +151,23 @@ func (g *Governor) restore(s *State) error {
 		if len(g.accounts) >= maxAccounts {
 			break
 		}
-		p, err := pool.Restore(g.poolConfig(name, 0), kept)
+		p, err := pool.Restore(g.poolConfig(name, limitMax(name)), kept)
 		if err != nil {
 			errs = append(errs, err)
 		}
 		g.accounts[name] = &account{g: g, name: name, pool: p, used: g.clock.now()}
 	}
 	return errors.Join(errs...)
+}
+
+// limitMax is the highest limit that is tried for an account of that name; zero
+// if its provider is not known any more.
+func limitMax(account string) int {
+	name, _, _ := strings.Cut(account, "/")
+	if p, ok := provider.Lookup(name); ok {
+		return p.LimitMax
+	}
+	return 0
 }
 
 // poolConfig is the configuration of one account, whose provider's profile gives

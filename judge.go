@@ -3,6 +3,7 @@ package weir
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -37,7 +38,7 @@ func (r *request) attempt(ctx context.Context) (*http.Response, pool.Outcome, er
 		return nil, transportOutcome(err), err
 	}
 	w.fed()
-	j := &judge{request: r, resp: resp, watch: w, cancel: cancel}
+	j := &judge{request: r, resp: resp, body: resp.Body, watch: w, cancel: cancel}
 	v, err := j.verdict()
 	if err != nil && context.Cause(actx) == errStalled {
 		err = errStalled
@@ -67,6 +68,7 @@ func (t *Transport) stall() time.Duration {
 type judge struct {
 	request *request
 	resp    *http.Response
+	body    io.ReadCloser // as it comes from the provider
 	watch   *watchdog
 	cancel  context.CancelCauseFunc
 	head    []byte // what has been read
@@ -83,7 +85,7 @@ func (j *judge) verdict() (provider.Verdict, error) {
 		}
 		return j.classify(j.head, ""), nil
 	}
-	if j.resp.StatusCode == http.StatusNoContent || j.resp.Body == http.NoBody {
+	if j.resp.StatusCode == http.StatusNoContent || j.body == http.NoBody {
 		j.request.slot.Accepted()
 		return provider.Verdict{Kind: provider.OK}, nil
 	}
@@ -122,7 +124,7 @@ func (j *judge) prelude() (provider.Verdict, error) {
 			}
 		}
 		if j.ended {
-			if ev, ok := f.Rest(); ok {
+			if ev, ok := f.Rest(); ok && !broken(ev.Data) {
 				if v, done := j.read(ev); done {
 					return v, nil
 				}
@@ -139,6 +141,12 @@ func (j *judge) prelude() (provider.Verdict, error) {
 		}
 		f.Write(j.head[before:])
 	}
+}
+
+// broken tells that the data of a stream's last event, which has no end, begins
+// as JSON and is not: the stream was cut there.
+func broken(data []byte) bool {
+	return len(data) > 0 && data[0] == '{' && !json.Valid(data)
 }
 
 // read judges one event of the prelude; done means that it decides.
@@ -223,7 +231,7 @@ func (j *judge) more() error {
 		copy(grown, j.head)
 		j.head = grown
 	}
-	n, err := j.resp.Body.Read(j.head[len(j.head):cap(j.head)])
+	n, err := j.body.Read(j.head[len(j.head):cap(j.head)])
 	j.head = j.head[:len(j.head)+n]
 	j.watch.fed()
 	if errors.Is(err, io.EOF) {
@@ -236,7 +244,7 @@ func (j *judge) more() error {
 // passOn returns the body of a good answer: what was read, then the rest. The
 // slot is given back when it ends.
 func (j *judge) passOn() io.ReadCloser {
-	b := &answer{judge: j, head: j.head, rest: j.resp.Body}
+	b := &answer{judge: j, head: j.head, rest: j.body}
 	j.head = nil
 	return b
 }
@@ -245,12 +253,12 @@ func (j *judge) passOn() io.ReadCloser {
 // it has been read; a longer one keeps its connection until it is closed.
 func (j *judge) keep() io.ReadCloser {
 	if j.ended {
-		j.resp.Body.Close()
+		j.body.Close()
 		j.watch.stop()
 		j.cancel(nil)
 		return io.NopCloser(bytes.NewReader(j.head))
 	}
-	return &kept{Reader: io.MultiReader(bytes.NewReader(j.head), j.resp.Body), judge: j}
+	return &kept{Reader: io.MultiReader(bytes.NewReader(j.head), j.body), judge: j}
 }
 
 // kept is an answer of which only the head was read.
@@ -260,7 +268,7 @@ type kept struct {
 }
 
 func (k *kept) Close() error {
-	err := k.judge.resp.Body.Close()
+	err := k.judge.body.Close()
 	k.judge.watch.stop()
 	k.judge.cancel(nil)
 	return err
@@ -309,7 +317,11 @@ func (b *answer) Read(p []byte) (int, error) {
 // Close implements [io.Closer]. An answer that is closed before its end was
 // abandoned.
 func (b *answer) Close() error {
-	b.end(b.judge.stream && b.tail.Complete())
+	if j := b.judge; j.stream {
+		b.end(b.tail.Complete())
+	} else {
+		b.end(j.ended)
+	}
 	return b.rest.Close()
 }
 

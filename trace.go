@@ -68,6 +68,16 @@ func (t *Trace) note(change func(*TraceInfo)) {
 	change(&t.info)
 }
 
+// waitsFor lets Ahead know whom to ask. A nil Trace knows nothing.
+func (t *Trace) waitsFor(s *Slot) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.slot = s
+}
+
 type traceKey struct{}
 
 // WithTrace returns a context whose request the trace will watch.

@@ -149,15 +149,18 @@ func (r *request) run(ctx context.Context) (*http.Response, error) {
 		return r.refused(err)
 	}
 	r.slot = slot
+	r.trace.waitsFor(slot) // should it have to wait again
 	for {
 		r.started()
 		resp, o, err := r.attempt(ctx)
 		r.judged(o)
 		if o.Kind == provider.OK {
+			r.drop(r.last)
 			return resp, nil
 		}
 		if ctx.Err() != nil {
 			r.drop(resp)
+			r.drop(r.last)
 			slot.Release(false)
 			return nil, context.Cause(ctx)
 		}
@@ -182,13 +185,7 @@ func (r *request) run(ctx context.Context) (*http.Response, error) {
 
 // acquire waits for the first slot, and lets the trace know whom it waits for.
 func (r *request) acquire(ctx context.Context, arrived time.Time) (*Slot, error) {
-	slot, err := r.transport.Governor.acquire(ctx, r.call, func(s *Slot) {
-		if r.trace != nil {
-			r.trace.mu.Lock()
-			r.trace.slot = s
-			r.trace.mu.Unlock()
-		}
-	})
+	slot, err := r.transport.Governor.acquire(ctx, r.call, r.trace.waitsFor)
 	r.trace.note(func(i *TraceInfo) { i.Waited = time.Since(arrived) })
 	return slot, err
 }
@@ -201,8 +198,9 @@ func (r *request) refused(err error) (*http.Response, error) {
 		r.drop(r.last)
 		return nil, err
 	}
-	r.trace.note(func(i *TraceInfo) { i.Refused, i.Passed = refusal, r.last != nil })
-	if r.last == nil || refusal.Reason == Draining {
+	own := r.last != nil && (refusal.Reason == MaxWait || refusal.Reason == GivenUp)
+	r.trace.note(func(i *TraceInfo) { i.Refused, i.Passed = refusal, own })
+	if !own { // its last answer says nothing of why it may not try again
 		r.drop(r.last)
 		return nil, err
 	}

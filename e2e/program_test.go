@@ -15,7 +15,7 @@ import (
 
 // patience bounds every wait. It is far longer than anything takes, since a
 // busy machine may be slow, and it is only used up by a test that fails.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
 
 // A program is a running command and what it has written so far.
 type program struct {
@@ -47,8 +47,8 @@ func start(t *testing.T, name, dir string, env []string, path string, args ...st
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
-			t.Logf("%s wrote to stdout:\n%s", name, p.stdout.tail(100))
-			t.Logf("%s wrote to stderr:\n%s", name, p.stderr.tail(100))
+			t.Logf("%s wrote to stdout:\n%s", name, p.stdout.tail(30))
+			t.Logf("%s wrote to stderr:\n%s", name, p.stderr.tail(30))
 		}
 	})
 	return p

@@ -51,7 +51,7 @@ func testCutOff(t *testing.T) {
 // testLearned keeps a gateway busy until it has found a limit, and kills it
 // when that has had time to be written down.
 func testLearned(t *testing.T) {
-	s := startSimulator(t, 3, "answers.json")
+	s := startSimulator(t, 3, "steady.json")
 	g := startGateway(t, s)
 	client := newPlainClient(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -79,7 +79,8 @@ func testLearned(t *testing.T) {
 	stop()
 	load.Wait()
 	g.restart(t)
-	if got := g.shown(t).limit(t); got != learned {
+	// It may have risen once more just before the kill.
+	if got := g.shown(t).limit(t); got < learned {
 		t.Errorf("the limit is %d after the restart, want %d as before", got, learned)
 	}
 	if r, err := post(t.Context(), client, g.url, "Count the kestrels"); err != nil || !r.complete() {

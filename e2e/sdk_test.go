@@ -206,7 +206,7 @@ func TestSDKs(t *testing.T) {
 	}
 	t.Run("a fixed limit above the provider's is borne", func(t *testing.T) {
 		t.Parallel()
-		s := startSimulator(t, 1, "answers.json")
+		s := startSimulator(t, 1, "steady.json")
 		g := startGateway(t, s, "--limit", "2")
 		c := newClients(t, g.url, 2)
 		c.overlap(t, 2)

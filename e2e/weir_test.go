@@ -214,11 +214,6 @@ func startGateway(t *testing.T, s *simulator, args ...string) *gateway {
 	g := &gateway{state: filepath.Join(t.TempDir(), "state")}
 	g.args = append([]string{"--upstream", s.url, "--state", g.state, "--log-format", "json"}, args...)
 	g.start(t, "127.0.0.1:0")
-	t.Cleanup(func() {
-		if g.running() {
-			g.stop(t)
-		}
-	})
 	return g
 }
 
@@ -227,6 +222,11 @@ func (g *gateway) start(t *testing.T, listen string) {
 	g.program = startWeir(t, append([]string{"serve", "--listen", listen}, g.args...)...)
 	g.url = address(t, g.program, g.stdout, "weir listens on")
 	ready(t, g.program, g.url+"/readyz")
+	t.Cleanup(func() { // before start's own, which kills what still runs
+		if g.running() {
+			g.stop(t)
+		}
+	})
 }
 
 // restart starts a gateway that is gone again, at its old address.

@@ -99,6 +99,7 @@ type doubt struct {
 	lowest int       // lowest level refused
 	count  int       // refusals, a wave counted once
 	first  time.Time // when the first was known
+	tried  time.Time // last start at such a level, or the first refusal
 }
 
 // A Level is what is known of one number of attempts in flight.
@@ -164,7 +165,7 @@ func (l *Learner) May(now time.Time, inFlight int) Permit {
 		return l.mayProbe(now, level)
 	}
 	if d := l.currentDoubt(now); d != nil && d.count == 1 && level >= d.lowest {
-		if at := earlier(l.calm(), d.first.Add(4*l.rest())); now.Before(at) {
+		if at := earlier(l.calm(), d.tried.Add(4*l.rest())); now.Before(at) {
 			return Permit{Until: at}
 		}
 	}
@@ -202,6 +203,9 @@ func (l *Learner) Start(now time.Time, inFlight int, p Permit) Start {
 	}
 	if p.Probe {
 		l.probe = now
+	}
+	if d := l.currentDoubt(now); d != nil && s.Level >= d.lowest {
+		d.tried = now
 	}
 	l.lastStart = now
 	return s
@@ -285,7 +289,7 @@ func (l *Learner) Refused(now time.Time, s Start, hint time.Duration, rnd float6
 		}
 		return Unchanged
 	case d == nil && lv.Score <= scoreBad:
-		l.doubt = &doubt{lowest: s.Level, count: 1, first: now}
+		l.doubt = &doubt{lowest: s.Level, count: 1, first: now, tried: now}
 		return Unchanged
 	case d == nil:
 		l.tokens = max(minTokens, l.tokens-1)

@@ -11,7 +11,7 @@ import (
 func (p *Pool) open(now time.Time, l *lane) (trial bool, err *Turned) {
 	if c := p.flagged; c != nil {
 		if now.Before(c.Until) {
-			return false, &Turned{Reason: AccountFlagged, Kind: c.Kind, Code: c.Code, Until: c.Until, Hint: c.Hint}
+			return false, c.turned(AccountFlagged)
 		}
 		p.unflag(now)
 	}
@@ -24,10 +24,27 @@ func (p *Pool) open(now time.Time, l *lane) (trial bool, err *Turned) {
 		return false, nil
 	}
 	if now.Before(c.Trial) {
-		return false, &Turned{Reason: QuotaClosed, Kind: c.Kind, Code: c.Code, Until: c.Until, Hint: c.Hint}
+		return false, c.turned(QuotaClosed)
 	}
 	c.Trial = now.Add(trialEvery)
 	return true, nil
+}
+
+// shut tells why a request that was refused may not try again: its lane or
+// account has been closed meanwhile.
+func (p *Pool) shut(now time.Time, e *Entry) *Turned {
+	if c := p.flagged; c != nil && now.Before(c.Until) {
+		return c.turned(AccountFlagged)
+	}
+	// A request that came after the closure is the one that tries.
+	if c := e.lane.closed; c != nil && !e.arrived.After(c.Since) && (c.Until.IsZero() || now.Before(c.Until)) {
+		return c.turned(QuotaClosed)
+	}
+	return nil
+}
+
+func (c *Closure) turned(why Reason) *Turned {
+	return &Turned{Reason: why, Kind: c.Kind, Code: c.Code, Until: c.Until, Hint: c.Hint}
 }
 
 // close shuts a lane whose quota is spent and answers those that wait in it.
@@ -37,6 +54,9 @@ func (p *Pool) close(now time.Time, l *lane, o Outcome) {
 	if o.Hint > 0 {
 		until = now.Add(o.Hint)
 	}
+	if !until.After(now) {
+		until = time.Time{} // already past: not to be believed
+	}
 	if c := l.closed; c != nil {
 		c.Until, c.Code, c.Hint = latest(c.Until, until), o.Code, o.Verdict.Hint
 		return
@@ -44,7 +64,7 @@ func (p *Pool) close(now time.Time, l *lane, o Outcome) {
 	l.closed = &Closure{Kind: provider.Quota, Code: o.Code, Since: now, Until: until, Trial: now.Add(trialEvery), Hint: o.Verdict.Hint}
 	p.emit(now, Event{Kind: Closed, Lane: l.fullName, Verdict: o.Kind, Code: o.Code, Until: until})
 	for _, e := range p.waitingIn(l) {
-		p.turnAway(now, e, &Turned{Reason: QuotaClosed, Kind: o.Kind, Code: o.Code, Until: until, Hint: o.Verdict.Hint})
+		p.turnAway(now, e, l.closed.turned(QuotaClosed))
 	}
 }
 
@@ -67,9 +87,9 @@ func (p *Pool) flag(now time.Time, o Outcome) {
 	p.limit.Hold(quiet)
 	for _, l := range p.lanes {
 		l.limit.Hold(quiet)
-		for _, e := range p.waitingIn(l) {
-			p.turnAway(now, e, &Turned{Reason: AccountFlagged, Kind: o.Kind, Code: o.Code, Until: until, Hint: o.Verdict.Hint})
-		}
+	}
+	for _, e := range p.waitingIn(nil) {
+		p.turnAway(now, e, p.flagged.turned(AccountFlagged))
 	}
 }
 

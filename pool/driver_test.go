@@ -209,10 +209,8 @@ func (w *world) grant(c *call, before pool.Snapshot) {
 	if w.now.Before(w.notBefore[c.Lane]) {
 		w.t.Fatalf("%s admitted %v before the end of the pause", c.ID, w.notBefore[c.Lane].Sub(w.now))
 	}
-	for _, what := range []string{"", c.Lane} {
-		if at := w.closed[what]; !at.IsZero() && !c.arrived.After(at) {
-			w.t.Fatalf("%s arrived %v before %q was closed and started after it", c.ID, at.Sub(c.arrived), what)
-		}
+	if before.Flagged != nil && !c.arrived.After(w.closed[""]) || ls.Closed != nil && !c.arrived.After(w.closed[c.Lane]) {
+		w.t.Fatalf("%s had arrived before its lane or account was closed, and started after it", c.ID)
 	}
 	w.inOrder(c)
 	c.running, c.accepted = true, false

@@ -39,9 +39,8 @@ type Entry struct {
 	attempts  int
 	retries   int // for faults of its own
 
-	seenOverload bool
-	overloads    int  // refusals for overload that another's acceptance followed
-	trial        bool // tries whether a closed lane is open again
+	overloads int  // refusals for overload that another's acceptance followed
+	trial     bool // tries whether a closed lane is open again
 
 	wakeAt    time.Time // while asleep
 	sleeperAt int       // place among the sleepers

@@ -132,7 +132,11 @@ func (p *Pool) rouse(now time.Time) {
 			p.sleepers.push(e, latest(l.budget.Next(now), now.Add(time.Millisecond)))
 			continue
 		}
-		if l := e.lane; l.overload.active && l.overload.last == e && l.bench == nil {
+		if l := e.lane; l.overload.active && l.overload.last == e {
+			if b := l.bench; b != nil { // of the same wave, refused before
+				b.state = queued
+				p.queue.Requeue(b.item)
+			}
 			e.state = benched
 			l.bench = e
 			continue
@@ -164,31 +168,31 @@ func (p *Pool) wakeBy(at time.Time) {
 	}
 }
 
-// waitingIn returns the entries that wait in a lane.
+// waitingIn returns the entries that wait in a lane, or all if it is nil.
 func (p *Pool) waitingIn(l *lane) []*Entry {
 	var all []*Entry
 	for it := range p.queue.All {
-		if it.Value.lane == l {
+		if l == nil || it.Value.lane == l {
 			all = append(all, it.Value)
 		}
 	}
 	for _, e := range p.sleepers {
-		if e.lane == l {
+		if l == nil || e.lane == l {
 			all = append(all, e)
 		}
 	}
-	if l.bench != nil {
-		all = append(all, l.bench)
+	for _, other := range p.lanes {
+		if other.bench != nil && (l == nil || other == l) {
+			all = append(all, other.bench)
+		}
 	}
 	return all
 }
 
 // Drain answers all that wait; the caller admits no more.
 func (p *Pool) Drain(now time.Time) {
-	for _, l := range p.lanes {
-		for _, e := range p.waitingIn(l) {
-			p.turnAway(now, e, &Turned{Reason: Draining})
-		}
+	for _, e := range p.waitingIn(nil) {
+		p.turnAway(now, e, &Turned{Reason: Draining})
 	}
 }
 

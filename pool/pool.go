@@ -2,6 +2,7 @@ package pool
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/weirhq/weir/admission"
@@ -58,6 +59,7 @@ type Pool struct {
 	wake   time.Time    // when Poll is due, while one looks for it
 	permit limit.Permit // of the account, for the start being decided
 	places places
+	pause  Pause // of the whole account
 }
 
 // lane is the requests of one account for one model.
@@ -84,9 +86,9 @@ type Closure struct {
 	Kind  provider.Kind `json:"kind"` // quota or flagged
 	Code  string        `json:"code,omitempty"`
 	Since time.Time     `json:"since"`
-	Until time.Time     `json:"until"`           // zero: not known
-	Trial time.Time     `json:"trial,omitempty"` // when a real request may try; zero: never
-	Hint  string        `json:"hint,omitempty"`  // what it means
+	Until time.Time     `json:"until,omitzero"` // zero: not known
+	Trial time.Time     `json:"trial,omitzero"` // when a real request may try; zero: never
+	Hint  string        `json:"hint,omitempty"` // what it means
 }
 
 // A Pause is why nothing starts in a lane before a moment.
@@ -178,7 +180,8 @@ func (p *Pool) Cancel(now time.Time, e *Entry) bool {
 // Refused records what became of the entry's attempt when the answer is none
 // that could be passed on as it is, and decides: [Retry], the request waits for
 // a slot again with its place kept, or [Pass], the provider's answer is passed on
-// and the request is done.
+// and the request is done. If its lane was closed while it ran, the next Poll
+// turns it away.
 func (p *Pool) Refused(now time.Time, e *Entry, o Outcome) Decision {
 	if e.state != running {
 		return Pass
@@ -197,6 +200,9 @@ func (p *Pool) Refused(now time.Time, e *Entry, o Outcome) Decision {
 	}
 	e.attempted = true
 	p.retrying++
+	if t := p.shut(now, e); t != nil { // closed while the attempt ran
+		p.turnAway(now, e, t)
+	}
 	return Retry
 }
 
@@ -215,16 +221,17 @@ func (p *Pool) decide(now time.Time, e *Entry, o Outcome) Decision {
 		p.queue.Requeue(e.item)
 		return Retry
 	case provider.Overload:
-		e.seenOverload = true
-		l.suspects = append(l.suspects, e)
+		if !slices.Contains(l.suspects, e) { // refused twice before another passes is refused once
+			l.suspects = append(l.suspects, e)
+		}
 		l.overload.last = e
 		p.sleep(e, now)
 		return Retry
 	case provider.Server, provider.Transport:
-		e.retries++
-		if !p.cfg.Retry.Allowed(e.retries) || o.Dial && e.retries > maxDials {
+		if !p.cfg.Retry.Allowed(e.retries) || o.Dial && e.retries >= maxDials {
 			return Pass
 		}
+		e.retries++
 		wait := o.Hint
 		if wait <= 0 {
 			wait = p.cfg.Retry.Backoff(e.retries, p.cfg.Rand.Float64())
@@ -256,7 +263,7 @@ func (p *Pool) blame(now time.Time, e *Entry, o Outcome) {
 		if o.Kind == provider.Throttled && e.poolStart.Level == 1 {
 			l.pace.Refused(now, e.started, o.Hint, rnd) // alone in flight: it can only be the pace
 		}
-		p.paused(now, l, Pause{Until: learner.Gate(), Kind: o.Kind, Asked: o.Hint > 0})
+		p.paused(now, of, Pause{Until: learner.Gate(), Kind: o.Kind, Asked: o.Hint > 0})
 	case provider.Frequency:
 		l.pace.Refused(now, e.started, o.Hint, rnd)
 		p.paused(now, l, Pause{Until: l.pace.Next(), Kind: o.Kind, Asked: o.Hint > 0})
@@ -315,6 +322,9 @@ func (p *Pool) done(now time.Time, e *Entry) {
 	e.lane.running--
 	e.lane.lastUsed = now
 	e.lane.acquitted(e)
+	if e.trial && e.attempts == 0 && e.lane.closed != nil {
+		e.lane.closed.Trial = now // it has tried nothing: the next may
+	}
 	if e.lane.overload.last == e {
 		e.lane.overload.last = nil
 	}
@@ -392,25 +402,31 @@ func (p *Pool) lane(now time.Time, name string) *lane {
 	if l != nil {
 		return l
 	}
-	if len(p.lanes) >= maxLanes {
-		p.forgetIdle()
+	for len(p.lanes) >= maxLanes && p.forgetIdle() {
 	}
 	l = &lane{name: name, fullName: p.cfg.Name + "/" + name, limit: limit.New(p.cfg.Lane)}
 	p.lanes[name] = l
 	return l
 }
 
-// forgetIdle drops the lane that has been idle for longest.
-func (p *Pool) forgetIdle() {
+// forgetIdle drops the lane that has been idle for longest, a closed one only if
+// all idle ones are. It returns false if none is idle.
+func (p *Pool) forgetIdle() bool {
 	var oldest *lane
 	for _, l := range p.lanes {
-		if l.running == 0 && l.closed == nil && (oldest == nil || l.lastUsed.Before(oldest.lastUsed)) {
+		switch {
+		case l.running > 0:
+		case oldest == nil || l.closed == nil && oldest.closed != nil:
+			oldest = l
+		case (l.closed == nil) == (oldest.closed == nil) && l.lastUsed.Before(oldest.lastUsed):
 			oldest = l
 		}
 	}
-	if oldest != nil {
-		delete(p.lanes, oldest.name)
+	if oldest == nil {
+		return false
 	}
+	delete(p.lanes, oldest.name)
+	return true
 }
 
 // learned tells of a limit that has changed; a nil lane means the account's.
@@ -425,15 +441,20 @@ func (p *Pool) learned(now time.Time, l *lane, learner *limit.Learner, s limit.S
 	p.emit(now, ev)
 }
 
-// paused keeps why a lane rests, and turns away those that cannot wait for it.
+// paused keeps why a lane or, if it is nil, the account rests, and turns away
+// those that cannot wait for it.
 func (p *Pool) paused(now time.Time, l *lane, pause Pause) {
 	if !pause.Until.After(now) {
 		return
 	}
-	if pause.Until.After(l.pause.Until) {
-		l.pause = pause
+	kept, name := &p.pause, p.cfg.Name
+	if l != nil {
+		kept, name = &l.pause, l.fullName
 	}
-	p.emit(now, Event{Kind: Paused, Lane: l.fullName, Verdict: pause.Kind, Until: pause.Until})
+	if pause.Until.After(kept.Until) {
+		*kept = pause
+	}
+	p.emit(now, Event{Kind: Paused, Lane: name, Verdict: pause.Kind, Until: pause.Until})
 	if !pause.Asked {
 		return
 	}
@@ -447,11 +468,19 @@ func (p *Pool) paused(now time.Time, l *lane, pause Pause) {
 // hopeless tells that the provider has asked for a pause which lasts longer than
 // the request may wait.
 func (p *Pool) hopeless(now time.Time, e *Entry) *Turned {
-	pause := e.lane.pause
+	pause := p.pauseOf(e.lane)
 	if !pause.Asked || e.Deadline.IsZero() || !pause.Until.After(e.Deadline) || !pause.Until.After(now) {
 		return nil
 	}
 	return &Turned{Reason: MaxWait, Kind: pause.Kind, Until: pause.Until}
+}
+
+// pauseOf returns the longer one of a lane's pause and the account's.
+func (p *Pool) pauseOf(l *lane) Pause {
+	if p.pause.Until.After(l.pause.Until) {
+		return p.pause
+	}
+	return l.pause
 }
 
 // retried tells whether a request with such a verdict waits for another attempt.

@@ -264,15 +264,22 @@ func TestBackgroundDoesNotStarve(t *testing.T) {
 				own++
 			}
 		}
-		overtook := 0
-		w.granted = func(c *call) {
-			if c.Session != b.Session && len(c.starts) == 1 {
-				overtook++
-			}
-		}
+		seen := len(w.events)
 		for w.open() > 0 && len(b.starts) == 0 {
 			if !w.step(w.now.Add(time.Hour)) {
 				t.Fatalf("stuck")
+			}
+		}
+		overtook := 0
+		for _, ev := range w.events[seen:] {
+			if ev.Kind != pool.Admitted {
+				continue
+			}
+			if ev.Request == b.ID {
+				break
+			}
+			if ev.Session != b.Session && ev.Attempt == 1 {
+				overtook++
 			}
 		}
 		if overtook > own*sessions {

@@ -96,6 +96,11 @@ func (p *Pool) rank() map[*Entry]int {
 		of[e] = ahead[e.lane]
 		ahead[e.lane]++
 	}
+	for _, e := range p.waitingIn(nil) {
+		if _, known := of[e]; !known {
+			of[e] = 0 // it waits for its own time, not for others
+		}
+	}
 	return of
 }
 

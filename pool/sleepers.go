@@ -17,8 +17,13 @@ func (s *sleepers) push(e *Entry, at time.Time) {
 
 func (s *sleepers) remove(e *Entry) { heap.Remove(s, e.sleeperAt) }
 
-func (s sleepers) Len() int           { return len(s) }
-func (s sleepers) Less(i, j int) bool { return s[i].wakeAt.Before(s[j].wakeAt) }
+func (s sleepers) Len() int { return len(s) }
+func (s sleepers) Less(i, j int) bool {
+	if !s[i].wakeAt.Equal(s[j].wakeAt) {
+		return s[i].wakeAt.Before(s[j].wakeAt)
+	}
+	return s[i].item.Before(s[j].item)
+}
 func (s sleepers) Swap(i, j int) {
 	s[i], s[j] = s[j], s[i]
 	s[i].sleeperAt, s[j].sleeperAt = i, j

@@ -58,15 +58,14 @@ func (p *Pool) Snapshot(now time.Time) Snapshot {
 		InFlight: p.inFlight, Retrying: p.retrying, Flagged: clone(p.flagged),
 		Lanes: []LaneSnapshot{}, Sessions: []Session{},
 	}
-	queuedBy := map[string]int{}
+	waiting, queuedBy := map[*lane][]*Entry{}, map[string]int{}
+	for _, e := range p.waitingIn(nil) {
+		waiting[e.lane] = append(waiting[e.lane], e)
+		queuedBy[e.Session]++
+		s.Queued++
+	}
 	for _, l := range p.lanes {
-		waiting := p.waitingIn(l)
-		ls := p.snapshotLane(now, l, waiting)
-		s.Queued += ls.Queued
-		s.Lanes = append(s.Lanes, ls)
-		for _, e := range waiting {
-			queuedBy[e.Session]++
-		}
+		s.Lanes = append(s.Lanes, p.snapshotLane(now, l, waiting[l]))
 	}
 	for name, c := range p.sessions {
 		session := c.Session
@@ -94,12 +93,12 @@ func (p *Pool) snapshotLane(now time.Time, l *lane, waiting []*Entry) LaneSnapsh
 			ls.Verdicts[provider.Kind(k)] = n
 		}
 	}
-	if l.pause.Until.After(now) {
+	if pause := p.pauseOf(l); pause.Until.After(now) {
 		who := "after"
-		if l.pause.Asked {
+		if pause.Asked {
 			who = "the provider asked, with"
 		}
-		ls.Paused = &PauseSnapshot{Until: l.pause.Until, Why: fmt.Sprintf("%s %s", who, l.pause.Kind)}
+		ls.Paused = &PauseSnapshot{Until: pause.Until, Why: fmt.Sprintf("%s %s", who, pause.Kind)}
 	}
 	return ls
 }

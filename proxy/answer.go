@@ -35,12 +35,15 @@ func (x *exchange) modify(resp *http.Response) error {
 	status, name := x.verdictStatus(resp.StatusCode, info)
 	good := info.Last.Kind == provider.OK && info.Refused == nil
 	if x.committed {
-		if good && resp.StatusCode == http.StatusOK && isStream(resp) || x.untouched(info) && isStream(resp) {
+		if good && resp.StatusCode == http.StatusOK && isStream(resp) || x.untouched(info) && info.Event != nil {
 			return nil
 		}
 		return x.intoStream(resp, status, name, info)
 	}
-	if x.call.Free || good {
+	if x.call.Free {
+		return x.unwrap(resp)
+	}
+	if good {
 		return nil
 	}
 	if info.Last.Hint != "" {
@@ -54,6 +57,28 @@ func (x *exchange) modify(resp *http.Response) error {
 		return nil
 	}
 	return x.change(resp, status, info)
+}
+
+// unwrap gives the answer of a call that took no slot, and so was not judged, the
+// status 404 that its body may speak of under 200.
+func (x *exchange) unwrap(resp *http.Response) error {
+	const longest = 512 // of such a body
+	if resp.StatusCode != http.StatusOK || resp.ContentLength > longest || isStream(resp) {
+		return nil
+	}
+	head, err := io.ReadAll(io.LimitReader(resp.Body, longest))
+	if err != nil {
+		return err // nothing went out yet, so this can be said
+	}
+	v := x.target.Profile.Classify(provider.Answer{Status: resp.StatusCode, Header: resp.Header, Body: head, Now: time.Now()})
+	if v.NotFound {
+		resp.StatusCode, resp.Status = http.StatusNotFound, ""
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), resp.Body), resp.Body}
+	return nil
 }
 
 // untouched tells that an error passes as it came, whatever its form.
@@ -128,7 +153,7 @@ func (x *exchange) change(resp *http.Response, status int, info weir.TraceInfo) 
 			body = billing(body)
 		}
 	}
-	if json.Valid(body) {
+	if info.Event != nil && json.Valid(body) {
 		resp.Header.Set("Content-Type", "application/json")
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
@@ -189,9 +214,7 @@ func (x *exchange) failed(err error) {
 	case errors.Is(context.Cause(x.ctx), ErrDraining):
 		x.fail(http.StatusServiceUnavailable, string(weir.Draining), "it is going down; try again in a moment", time.Duration(comeBack(0))*time.Second)
 	case x.ctx.Err() != nil:
-		if x.status == 0 {
-			x.status = statusClientGone
-		}
+		x.clientGone()
 	case errors.As(err, &refused):
 		x.refused(refused)
 	case errors.As(err, &unreachable):

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,9 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// quiet is for servers whose connections are broken off on purpose.
+var quiet = log.New(io.Discard, "", 0)
 
 // upstream plays the provider in memory. It hears of each attempt, whose number
 // counts from 1.

@@ -156,6 +156,16 @@ func (x *exchange) writeNames(h http.Header) {
 	h.Set("X-Weir-Waited-Ms", strconv.FormatInt(waited.Milliseconds(), 10))
 }
 
+// clientGone ends a request whose client has left. It breaks the connection off:
+// to return would end the answer as if it were whole, and who has closed only its
+// half of the connection would take it for one.
+func (x *exchange) clientGone() {
+	if x.status == 0 {
+		x.status = statusClientGone
+	}
+	panic(http.ErrAbortHandler)
+}
+
 // end reports the request.
 func (x *exchange) end() {
 	r := Record{

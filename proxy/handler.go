@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -194,9 +195,9 @@ func (x *exchange) read(r *http.Request) bool {
 		switch {
 		case errors.As(err, &refused):
 			x.failed(err)
-		case r.Context().Err() != nil:
-			x.status = statusClientGone
-		default:
+		case r.Context().Err() != nil && !errors.Is(err, io.ErrUnexpectedEOF):
+			x.clientGone()
+		default: // a client that has only closed its half reads on
 			x.fail(http.StatusBadRequest, "body-cut-short", "the request's body broke off before its end", 0)
 		}
 		return false

@@ -85,6 +85,37 @@ func (p *process) awaitQueued(ctx context.Context, n int, patience time.Duration
 	})
 }
 
+// waited asks a weir for how long all requests so far have waited in its queue,
+// in seconds. Bare lets nobody wait.
+func (p *process) waited(ctx context.Context) (float64, error) {
+	if p.name != "weir" {
+		return 0, nil
+	}
+	text, err := ask(ctx, http.MethodGet, p.url.JoinPath("metrics").String())
+	if err != nil {
+		return 0, err
+	}
+	return metric(string(text), "weir_queue_wait_seconds_sum")
+}
+
+// metric adds up all samples of a metric in the Prometheus text format; 0 if
+// there are none.
+func metric(text, name string) (float64, error) {
+	var all float64
+	for line := range strings.Lines(text) {
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), name)
+		if !ok || rest == "" || rest[0] != ' ' && rest[0] != '{' {
+			continue
+		}
+		x, err := strconv.ParseFloat(rest[strings.LastIndexByte(rest, ' ')+1:], 64)
+		if err != nil {
+			return 0, fmt.Errorf("metric %s: %w", name, err)
+		}
+		all += x
+	}
+	return all, nil
+}
+
 // sum adds up a figure over all lanes. Totals stand above parts in the state,
 // so what has the figure itself is not looked into, and of several lists that
 // have it the largest sum counts.

@@ -31,6 +31,28 @@ func TestStateSum(t *testing.T) {
 	}
 }
 
+func TestMetric(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       float64
+		fails      bool
+	}{
+		{"nothing there", "# HELP wait_sum Waits.\nother_sum 3\n", 0, false},
+		{"one without labels", "wait_sum 1.5\n", 1.5, false},
+		{"lanes are added up", "wait_sum{lane=\"a b\"} 1.5\nwait_sum{lane=\"c\"} 2e-1\n", 1.7, false},
+		{"a longer name is another", "wait_sum_total 4\nwait_sum 1\n", 1, false},
+		{"no number", "wait_sum x\n", 0, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := metric(tt.text, "wait_sum")
+			if got != tt.want || (err != nil) != tt.fails {
+				t.Errorf("metric = %v, %v; want %v, failure %t", got, err, tt.want, tt.fails)
+			}
+		})
+	}
+}
+
 func TestHandover(t *testing.T) {
 	ended := call{Account: "a", Outcome: "answered", Arrived: 1e6, Freed: 5e6}
 	tests := []struct {

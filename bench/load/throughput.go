@@ -61,6 +61,7 @@ type yield struct {
 	requests, events int
 	latencies        []float64 // µs from the request's write to its answer's end
 	cpu              time.Duration
+	waited           float64 // seconds that all requests together waited in weir's queue
 }
 
 // perRequest is the gateway's CPU time for a request in µs.
@@ -68,6 +69,10 @@ func (y yield) perRequest() float64 { return float64(y.cpu.Microseconds()) / flo
 
 // perEvent is the gateway's CPU time for an event in µs.
 func (y yield) perEvent() float64 { return float64(y.cpu.Microseconds()) / float64(y.events) }
+
+// perWait is how long a request waited in weir's queue in ms. Where it is not
+// about 0, the load has met a limit and the other figures contain the queue.
+func (y yield) perWait() float64 { return 1e3 * y.waited / float64(y.requests) }
 
 // run runs the load once, after a short warm-up that is not counted.
 func (l load) run(ctx context.Context) (yield, error) {
@@ -84,6 +89,10 @@ func (l load) run(ctx context.Context) (yield, error) {
 		conns[i] = c
 	}
 	l.drive(ctx, cancel, conns, request, l.length/8)
+	waited, err := l.target.waited(ctx)
+	if err != nil {
+		return yield{}, err
+	}
 	before, err := l.target.cpu()
 	if err != nil {
 		return yield{}, err
@@ -93,8 +102,13 @@ func (l load) run(ctx context.Context) (yield, error) {
 	if err != nil {
 		return yield{}, err
 	}
+	if err := context.Cause(ctx); err != nil {
+		return yield{}, err
+	}
 	y.cpu = after - before
-	return y, context.Cause(ctx)
+	y.waited, err = l.target.waited(ctx)
+	y.waited -= waited
+	return y, err
 }
 
 // drive sends requests over all connections for a time. The first error ends
@@ -134,6 +148,9 @@ func (l load) drive(ctx context.Context, fail context.CancelCauseFunc, conns []*
 	return all
 }
 
+// waitRow is the check on the premise that nobody waits.
+const waitRow = "wait in the queue a request (premise: 0)"
+
 // small measures requests of 2 KB that are answered at once with 1 KB.
 func small(ctx context.Context, b *bench) (report, error) {
 	p, err := b.startBoth(ctx)
@@ -154,6 +171,7 @@ func small(ctx context.Context, b *bench) (report, error) {
 		}
 		return figures{
 			"full":   full.perRequest(),
+			"wait":   full.perWait(),
 			"rate":   float64(full.requests) / b.length.Seconds(),
 			"steady": steady.perRequest(),
 			"p50":    percentile(steady.latencies, 0.50),
@@ -166,6 +184,7 @@ func small(ctx context.Context, b *bench) (report, error) {
 		r.row("p50", "latency p50 at 200/s", "µs").atMost(1.3),
 		r.row("p99", "latency p99 at 200/s", "µs").atMost(1.25),
 		r.row("rate", "requests a second, saturated", "1/s"),
+		r.row("wait", waitRow, "ms"),
 	}}, err
 }
 
@@ -188,6 +207,7 @@ func bodies(ctx context.Context, b *bench) (report, error) {
 			}
 			found[body.name] = y.perRequest()
 			found[body.name+" p50"] = percentile(y.latencies, 0.5) / 1e3
+			found["wait"] = y.perWait() // of the larger ones
 		}
 		return found, nil
 	})
@@ -196,6 +216,7 @@ func bodies(ctx context.Context, b *bench) (report, error) {
 		r.row("1m", "CPU a request of 1 MB", "µs").atMost(1.15),
 		r.row("100k p50", "latency p50 at 100 KB, 4 at once", "ms"),
 		r.row("1m p50", "latency p50 at 1 MB, 4 at once", "ms"),
+		r.row("wait", waitRow, "ms"),
 	}}, err
 }
 
@@ -211,9 +232,12 @@ func burst(ctx context.Context, b *bench) (report, error) {
 		if err != nil {
 			return nil, err
 		}
-		return figures{"cpu": y.perEvent()}, nil
+		return figures{"cpu": y.perEvent(), "wait": y.perWait()}, nil
 	})
-	return report{Rows: []row{r.row("cpu", "CPU a chunk in a burst", "µs").atMost(1.1)}}, err
+	return report{Rows: []row{
+		r.row("cpu", "CPU a chunk in a burst", "µs").atMost(1.1),
+		r.row("wait", waitRow, "ms"),
+	}}, err
 }
 
 // lone measures streams whose chunks come one by one.

@@ -1,0 +1,272 @@
+package limit_test
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/weirhq/weir/limit"
+)
+
+// attempt is one attempt as the ledger knows it.
+type attempt struct {
+	limit.Start
+	accepted bool
+}
+
+// ledger drives a learner with whatever may happen, and keeps its own book of
+// what it has told and what it was promised.
+type ledger struct {
+	cfg      limit.Config
+	min, max int
+	learner  *limit.Learner
+	now      time.Time
+	inFlight []*attempt
+	shut     time.Time // nothing may start before
+	quiet    time.Time // nothing may probe before
+	samples  []limit.Sample
+	starts   []time.Time
+	releases []time.Time // newest last
+	counts   map[int]limit.LevelCount
+}
+
+func newLedger(t *rapid.T) *ledger {
+	lo := rapid.IntRange(1, 4).Draw(t, "min")
+	hi := rapid.IntRange(lo, 8).Draw(t, "max")
+	cfg := limit.Config{Min: lo, Max: hi, Start: rapid.IntRange(lo, hi).Draw(t, "start")}
+	return &ledger{cfg: cfg, min: lo, max: hi, learner: limit.New(cfg), now: start, counts: map[int]limit.LevelCount{}}
+}
+
+func (b *ledger) start(t *rapid.T) {
+	before := len(b.inFlight)
+	p := b.learner.May(b.now, before)
+	stable := b.learner.Stable()
+	if !p.OK {
+		if !p.Until.IsZero() && !p.Until.After(b.now) {
+			t.Fatalf("nothing may start, and it is to be asked again at a moment that is past: %s ago", b.now.Sub(p.Until))
+		}
+		return
+	}
+	switch level := before + 1; {
+	case b.now.Before(b.shut):
+		t.Fatalf("a start is permitted %s before the lane opens", b.shut.Sub(b.now))
+	case level > stable+1 || !p.Probe && level > stable:
+		t.Fatalf("a start at level %d is permitted (probe: %t), %d is stable", level, p.Probe, stable)
+	case p.Probe && (level > b.max || level <= stable):
+		t.Fatalf("a probe at level %d is permitted, %d is stable, %d the highest", level, stable, b.max)
+	case p.Probe && b.now.Before(b.quiet):
+		t.Fatalf("a probe is permitted %s too early", b.quiet.Sub(b.now))
+	}
+	a := &attempt{Start: b.learner.Start(b.now, before, p)}
+	b.checkSample(t, a.Sample, before+1, p.Probe)
+	b.inFlight = append(b.inFlight, a)
+	b.starts = append(b.starts, b.now)
+	undecided := 0
+	for _, a := range b.inFlight {
+		if a.Probe && !a.accepted && b.now.Sub(a.At) < 20*time.Second {
+			undecided++
+		}
+	}
+	if undecided > 1 {
+		t.Fatalf("%d probes are undecided", undecided)
+	}
+}
+
+// checkSample compares a start's evidence with the book.
+func (b *ledger) checkSample(t *rapid.T, s limit.Sample, level int, probe bool) {
+	const never = time.Duration(1<<63 - 1)
+	want := limit.Sample{At: b.now, Level: level, Probe: probe, SinceStart: never, SinceRelease: [4]time.Duration{never, never, never, never}}
+	if n := len(b.starts); n > 0 {
+		want.SinceStart = b.now.Sub(b.starts[n-1])
+	}
+	for i := range want.SinceRelease {
+		if n := len(b.releases) - 1 - i; n >= 0 {
+			want.SinceRelease[i] = b.now.Sub(b.releases[n])
+		}
+	}
+	if s != want {
+		t.Fatalf("the start is known as %+v, want %+v", s, want)
+	}
+}
+
+func (b *ledger) pick(t *rapid.T, undecidedOnly bool) *attempt {
+	var of []*attempt
+	for _, a := range b.inFlight {
+		if !undecidedOnly || !a.accepted {
+			of = append(of, a)
+		}
+	}
+	if len(of) == 0 {
+		t.Skip("there is none")
+	}
+	return rapid.SampledFrom(of).Draw(t, "attempt")
+}
+
+func (b *ledger) accept(t *rapid.T) {
+	a := b.pick(t, true)
+	before := b.learner.Stable()
+	why := b.learner.Accepted(b.now, a.Start)
+	a.accepted = true
+	b.decided(a, true)
+	switch after := b.learner.Stable(); {
+	case why == limit.ProbeAccepted && (after != before+1 || !a.Probe || a.Level != after):
+		t.Fatalf("the acceptance of level %d (probe: %t) moved the limit from %d to %d", a.Level, a.Probe, before, after)
+	case why == limit.Unchanged && after != before:
+		t.Fatalf("the limit went from %d to %d and nobody says why", before, after)
+	case why != limit.ProbeAccepted && why != limit.Unchanged:
+		t.Fatalf("an acceptance changed the limit: %s", why)
+	}
+}
+
+func (b *ledger) refuse(t *rapid.T) {
+	a := b.pick(t, true)
+	hint := rapid.SampledFrom([]time.Duration{0, 0, 0, -1, 100 * time.Millisecond, 3 * time.Second, 2 * time.Minute}).Draw(t, "hint")
+	before := b.learner.Stable()
+	why := b.learner.Refused(b.now, a.Start, hint, rapid.Float64Range(0, 0.999).Draw(t, "random"))
+	b.decided(a, false)
+	b.end(a, false)
+	least := max(hint, 0)
+	if a.Level == 1 {
+		least = max(least, 500*time.Millisecond)
+	}
+	if at := b.now.Add(least); at.After(b.shut) {
+		b.shut = at
+	}
+	after := b.learner.Stable()
+	switch {
+	case why == limit.Unchanged && after != before:
+		t.Fatalf("the limit went from %d to %d and nobody says why", before, after)
+	case why == limit.ProbeAccepted:
+		t.Fatal("a refusal is an accepted probe")
+	case why != limit.Unchanged && (after >= before || after >= a.Level || a.Probe):
+		t.Fatalf("the refusal of level %d (probe: %t) moved the limit from %d to %d: %s", a.Level, a.Probe, before, after, why)
+	}
+	if why != limit.Unchanged {
+		b.quiet = b.now.Add(10 * time.Second)
+	}
+}
+
+func (b *ledger) decided(a *attempt, good bool) {
+	s := a.Sample
+	s.Accepted = good
+	b.samples = append(b.samples, s)
+	c := b.counts[a.Level]
+	c.Level = a.Level
+	if good {
+		c.Accepted++
+	} else {
+		c.Refused++
+	}
+	b.counts[a.Level] = c
+}
+
+func (b *ledger) end(a *attempt, answered bool) {
+	b.learner.Ended(b.now, a.Start, answered)
+	b.releases = append(b.releases, b.now)
+	b.inFlight = slices.DeleteFunc(b.inFlight, func(other *attempt) bool { return other == a })
+}
+
+func (b *ledger) check(t *rapid.T) {
+	s := b.learner.State()
+	if n := b.learner.Stable(); n < b.min || n > b.max || s.Stable != n {
+		t.Fatalf("%d is stable (%d in the state), outside of %d to %d", n, s.Stable, b.min, b.max)
+	}
+	if n := b.learner.Limit(); n > b.max || n != b.learner.Stable() && n != b.learner.Stable()+1 {
+		t.Fatalf("the limit is %d, %d is stable, %d the highest", n, b.learner.Stable(), b.max)
+	}
+	if s.Tokens < -1 || s.Tokens > 3 {
+		t.Fatalf("%g tokens", s.Tokens)
+	}
+	if s.Wait < 10*time.Second || s.Wait > 8*time.Minute {
+		t.Fatalf("the pause after the next refused probe is %s", s.Wait)
+	}
+	if b.learner.Gate().Before(b.shut) {
+		t.Fatalf("the gate opens at %v, before %v", b.learner.Gate(), b.shut)
+	}
+	last := b.samples[max(0, len(b.samples)-64):]
+	if got := b.learner.Samples(); !slices.Equal(got, last) {
+		t.Fatalf("the window is\n%v, want\n%v", got, last)
+	}
+	levels := slices.Sorted(maps.Keys(b.counts))
+	curve := b.learner.Curve()
+	if len(curve) != len(levels) {
+		t.Fatalf("the curve is %v, want %v", curve, b.counts)
+	}
+	for i, n := range levels {
+		if curve[i] != b.counts[n] {
+			t.Fatalf("the curve is %v, want %v", curve, b.counts)
+		}
+	}
+}
+
+// actions are whatever may happen to a learner.
+func (b *ledger) actions() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"start":     b.start,
+		"one more":  b.start,
+		"another":   b.start,
+		"accept":    b.accept,
+		"accept it": b.accept,
+		"refuse":    b.refuse,
+		"end":       func(t *rapid.T) { a := b.pick(t, false); b.end(a, a.accepted) },
+		"leave":     func(t *rapid.T) { b.end(b.pick(t, false), false) },
+		"time passes": func(t *rapid.T) {
+			b.now = b.now.Add(rapid.SampledFrom([]time.Duration{1, 100 * time.Millisecond, 400 * time.Millisecond, time.Second, 5 * time.Second, 20 * time.Second, 11 * time.Minute}).Draw(t, "step"))
+		},
+		"": b.check,
+	}
+}
+
+// TestWhateverHappens checks what holds at any provider, even a mad one.
+func TestWhateverHappens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := newLedger(t)
+		t.Repeat(b.actions())
+	})
+}
+
+// TestStateSurvives writes a learner down as JSON and reads it again.
+func TestStateSurvives(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := newLedger(t)
+		t.Repeat(b.actions())
+		kept := b.learner.State()
+		text, err := json.Marshal(kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read limit.State
+		if err := json.Unmarshal(text, &read); err != nil {
+			t.Fatal(err)
+		}
+		again, err := limit.Restore(b.cfg, read)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if twice, err := json.Marshal(again.State()); err != nil || string(twice) != string(text) {
+			t.Fatalf("read again it is\n%s, want\n%s (%v)", twice, text, err)
+		}
+		if again.Stable() != b.learner.Stable() || !slices.Equal(again.Curve(), b.learner.Curve()) {
+			t.Fatalf("read again %d is stable, curve %v, want %d and %v", again.Stable(), again.Curve(), b.learner.Stable(), b.learner.Curve())
+		}
+		for level := 1; level <= b.max+1; level++ {
+			if again.Fresh(b.now, level) != b.learner.Fresh(b.now, level) {
+				t.Fatalf("read again level %d is fresh: %t", level, again.Fresh(b.now, level))
+			}
+		}
+		if !again.Gate().IsZero() || len(again.Samples()) > 0 {
+			t.Fatal("gate or window survived; they are of the moment")
+		}
+		// Under other bounds these win.
+		lo := rapid.IntRange(1, 6).Draw(t, "new min")
+		hi := rapid.IntRange(lo, 6).Draw(t, "new max")
+		other, err := limit.Restore(limit.Config{Min: lo, Max: hi}, read)
+		if want := min(max(kept.Stable, lo), hi); err != nil || other.Stable() != want {
+			t.Fatalf("between %d and %d %d is stable, want %d (%v)", lo, hi, other.Stable(), want, err)
+		}
+	})
+}

@@ -1,0 +1,144 @@
+package limit_test
+
+import (
+	"encoding/json"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/weirhq/weir/limit"
+)
+
+func TestRestoreRefusesDamagedStates(t *testing.T) {
+	good := limit.State{Version: limit.Version, Stable: 3, Tokens: 1, Wait: 10 * time.Second}
+	tests := []struct {
+		name   string
+		damage func(*limit.State)
+		ok     bool
+	}{
+		{"whole", func(*limit.State) {}, true},
+		{"no version", func(s *limit.State) { s.Version = 0 }, false},
+		{"a later version", func(s *limit.State) { s.Version++ }, false},
+		{"nothing is stable", func(s *limit.State) { s.Stable = 0 }, false},
+		{"less than nothing is stable", func(s *limit.State) { s.Stable = -3 }, false},
+		{"a negative pause", func(s *limit.State) { s.Wait = -1 }, false},
+		{"tokens that are no number", func(s *limit.State) { s.Tokens = math.NaN() }, false},
+		{"level zero", func(s *limit.State) { s.Levels = map[int]limit.Counted{0: {}} }, false},
+		{"a negative level", func(s *limit.State) { s.Levels = map[int]limit.Counted{-1: {}} }, false},
+		{"a level that would need all memory", func(s *limit.State) { s.Levels = map[int]limit.Counted{1 << 40: {}} }, false},
+		{"a negative score", func(s *limit.State) { s.Levels = map[int]limit.Counted{1: {Score: -1}} }, false},
+		{"a score that is no number", func(s *limit.State) { s.Levels = map[int]limit.Counted{1: {Score: math.NaN()}} }, false},
+		{"more tokens than can be saved are brought down", func(s *limit.State) { s.Tokens = 99 }, true},
+		{"a deeper debt than there is is brought up", func(s *limit.State) { s.Tokens = -99 }, true},
+		{"no pause is the shortest", func(s *limit.State) { s.Wait = 0 }, true},
+		{"too long a pause is the longest", func(s *limit.State) { s.Wait = time.Hour }, true},
+		{"a level above all bounds is brought down", func(s *limit.State) { s.Stable = 1 << 40 }, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := good
+			tt.damage(&s)
+			l, err := limit.Restore(limit.Config{Max: 8}, s)
+			if !tt.ok {
+				if err == nil || l != nil {
+					t.Fatalf("it was read: %+v", l.State())
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkState(t, l, 8)
+		})
+	}
+}
+
+func checkState(t *testing.T, l *limit.Learner, most int) {
+	t.Helper()
+	s := l.State()
+	if s.Stable < 1 || s.Stable > most || !(s.Tokens >= -1 && s.Tokens <= 3) || s.Wait < 10*time.Second || s.Wait > 8*time.Minute {
+		t.Errorf("a learner was restored that none could have become: %+v", s)
+	}
+}
+
+// TestRestoredLearnerGoesOn: a night later all levels are stale, nothing else has
+// changed.
+func TestRestoredLearnerGoesOn(t *testing.T) {
+	s := limit.State{Version: limit.Version, Stable: 3, Tokens: 2, Wait: 20 * time.Second, Levels: map[int]limit.Counted{3: {Accepted: 412, Last: start}}}
+	l, err := limit.Restore(limit.Config{}, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !l.Fresh(start.Add(time.Minute), 2) || l.Fresh(start.Add(time.Minute), 4) || l.Fresh(start.Add(8*time.Hour), 3) {
+		t.Error("levels up to 3 are fresh for ten minutes, and no others")
+	}
+	morning := start.Add(8 * time.Hour)
+	var begun []time.Duration
+	for now, n := morning, 0; n < 3; now = now.Add(100 * time.Millisecond) {
+		if p := l.May(now, n); p.OK {
+			l.Start(now, n, p)
+			begun = append(begun, now.Sub(morning))
+			n++
+		}
+	}
+	if begun[0] != 0 || begun[1] != 400*time.Millisecond || begun[2] != 800*time.Millisecond {
+		t.Errorf("three start after %v, want 0.4 s apart", begun)
+	}
+	if p := l.May(morning.Add(time.Hour), 3); p.OK {
+		t.Error("a level is probed before the one below it was accepted again")
+	}
+}
+
+func FuzzRestore(f *testing.F) {
+	l := limit.New(limit.Config{})
+	l.Accepted(start, l.Start(start, 0, l.May(start, 0)))
+	text, err := json.Marshal(l.State())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"version":1,"stable":3,"tokens":-0.5,"wait":480000000000,"careful":true,"levels":{"3":{"accepted":9,"score":7.5}}}`))
+	f.Add([]byte(`{"version":1,"stable":9223372036854775807,"tokens":1e308,"wait":9223372036854775807}`))
+	f.Add([]byte(`{"version":1,"stable":1,"levels":{"65536":{}}}`))
+	f.Add([]byte(`{"version":2}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var s limit.State
+		if json.Unmarshal(text, &s) != nil {
+			return
+		}
+		l, err := limit.Restore(limit.Config{Max: 8}, s)
+		if err != nil {
+			return
+		}
+		checkState(t, l, 8)
+		now := start
+		for i := range 30 { // it must go on living: every third start is refused
+			now = now.Add(30 * time.Second)
+			n := i % 9
+			p := l.May(now, n)
+			if !p.OK {
+				continue
+			}
+			a := l.Start(now, n, p)
+			if i%3 == 2 {
+				l.Refused(now, a, 0, 0.5)
+			} else {
+				l.Accepted(now, a)
+			}
+			l.Ended(now.Add(time.Second), a, i%3 != 2)
+			checkState(t, l, 8)
+			l.Explain(now)
+		}
+		kept, err := json.Marshal(l.State())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again limit.State
+		if err := json.Unmarshal(kept, &again); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := limit.Restore(limit.Config{Max: 8}, again); err != nil {
+			t.Errorf("what a restored learner wrote is not read: %v", err)
+		}
+	})
+}

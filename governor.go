@@ -73,12 +73,13 @@ const maxAccounts = 4096
 // in a fair queue. It starts no goroutine of its own but short timers, and must be
 // closed. Its methods may be called concurrently. Use [New].
 type Governor struct {
-	cfg    Config
-	clock  *clock
-	queued atomic.Int64 // waiting requests of all accounts
-	bytes  atomic.Int64 // of bodies held
-	ids    *rand.ChaCha8
-	idsMu  sync.Mutex
+	cfg     Config
+	clock   *clock
+	queued  atomic.Int64 // waiting requests of all accounts
+	bytes   atomic.Int64 // of bodies held
+	buffers buffers      // for bodies
+	ids     *rand.ChaCha8
+	idsMu   sync.Mutex
 
 	mu       sync.Mutex // guards the fields below
 	accounts map[string]*account

@@ -45,6 +45,8 @@ func (r *request) attempt(ctx context.Context) (*http.Response, pool.Outcome, er
 	}
 	if v.Kind == provider.OK {
 		r.body.Release()
+		whole := j.ended && !j.stream
+		r.trace.note(func(i *TraceInfo) { i.Whole = whole })
 		resp.Body = j.passOn()
 		return resp, pool.Outcome{Verdict: v}, nil
 	}
@@ -86,7 +88,8 @@ func (j *judge) verdict() (provider.Verdict, error) {
 		return j.classify(j.head, ""), nil
 	}
 	if j.resp.StatusCode == http.StatusNoContent || j.body == http.NoBody {
-		j.request.slot.Accepted()
+		j.ended = true
+		j.request.slot.complete()
 		return provider.Verdict{Kind: provider.OK}, nil
 	}
 	first, err := j.firstByte()
@@ -102,7 +105,11 @@ func (j *judge) verdict() (provider.Verdict, error) {
 		return provider.Verdict{Kind: provider.Transport}, err
 	}
 	v := j.classify(j.head, "")
-	if v.Kind == provider.OK {
+	switch {
+	case v.Kind != provider.OK:
+	case j.ended:
+		j.request.slot.complete()
+	default:
 		j.request.slot.Accepted()
 	}
 	return v, nil
@@ -309,7 +316,7 @@ func (b *answer) Read(p []byte) (int, error) {
 		}
 	}
 	if err != nil {
-		b.end(err == io.EOF)
+		b.end(err == io.EOF, b.judge.request.req.Context().Err() != nil)
 	}
 	return n, err
 }
@@ -318,22 +325,26 @@ func (b *answer) Read(p []byte) (int, error) {
 // abandoned.
 func (b *answer) Close() error {
 	if j := b.judge; j.stream {
-		b.end(b.tail.Complete())
+		b.end(b.tail.Complete(), true)
 	} else {
-		b.end(j.ended)
+		b.end(j.ended, true)
 	}
 	return b.rest.Close()
 }
 
-// end gives the slot back, once.
-func (b *answer) end(answered bool) {
+// end gives the slot back, once. The answer has wholly come, or its reader has
+// left, or else it broke off.
+func (b *answer) end(answered, left bool) {
 	if b.over.Swap(true) {
 		return
 	}
 	j := b.judge
 	j.watch.stop()
 	r := j.request
-	r.trace.note(func(i *TraceInfo) { i.Bytes, i.Merged, i.Cut = b.bytes, b.tail.Merged(), !answered })
+	r.trace.note(func(i *TraceInfo) {
+		i.Bytes, i.Merged = b.bytes, b.tail.Merged()
+		i.Left, i.Cut = !answered && left, !answered && !left
+	})
 	if !answered {
 		j.cancel(nil) // so that the provider is rid of it now
 	}

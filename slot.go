@@ -130,6 +130,21 @@ func (s *Slot) Accepted() {
 	a.settle(now)
 }
 
+// complete is Accepted and Release at once, for an answer that came whole.
+func (s *Slot) complete() {
+	a := s.account
+	a.mu.Lock()
+	if s.over {
+		a.mu.Unlock()
+		return
+	}
+	now := a.now()
+	a.pool.Accepted(now, s.entry)
+	a.pool.Ended(now, s.entry, true)
+	s.overLocked()
+	a.settle(now)
+}
+
 // Release gives the slot back: the answer has wholly ended (answered), or it
 // broke or its client went away. Only the first call counts.
 func (s *Slot) Release(answered bool) {

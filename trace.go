@@ -31,7 +31,9 @@ type TraceInfo struct {
 	Hint     time.Duration // how long the provider asked to wait at the last attempt; 0: not said
 	Refused  *RefusedError // weir gave the request up or did not let it in
 	Passed   bool          // the answer is the provider's own
+	Whole    bool          // the provider's answer had ended before it was passed on
 	Cut      bool          // the provider's answer broke off
+	Left     bool          // the caller went away before the answer ended
 	Merged   int           // frames of the provider's stream that were merged into others
 	Bytes    int64         // of the answer
 	Event    []byte        // data of the event by which a stream that began well said its error; not for logs

@@ -15,7 +15,7 @@ import (
 
 // patience bounds every wait. It is far longer than anything takes, since a
 // busy machine may be slow, and it is only used up by a test that fails.
-const patience = 3 * time.Minute
+const patience = 5 * time.Minute
 
 // A program is a running command and what it has written so far.
 type program struct {

@@ -156,7 +156,7 @@ func (l *Learner) May(now time.Time, inFlight int) Permit {
 	// Until a refusal is known a wave of starts would all be refused: one at a
 	// time. The same where a level has not been seen to hold for long. Alone in
 	// flight there is no wave.
-	if l.row > 0 || level > 1 && l.stale(now, level) {
+	if l.row > 0 || level > 1 && l.cfg.Min < l.cfg.Max && l.stale(now, level) {
 		if at := l.lastStart.Add(spacing); now.Before(at) {
 			return Permit{Until: at}
 		}

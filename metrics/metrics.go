@@ -3,6 +3,7 @@ package metrics
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -129,7 +130,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements [prometheus.Collector].
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v int, lane string) {
-		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), lane)
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), strings.ToValidUTF8(lane, "\uFFFD"))
 	}
 	n := 0
 	var other pool.LaneSnapshot

@@ -34,6 +34,7 @@ type world struct {
 	wake      time.Time
 	agenda    agenda
 	answers   func(*call) answer // what the provider makes of an attempt that starts now
+	ended     func(*call)        // called when a call has ended; may be nil
 	granted   func(*call)        // called at each grant, after the checks; may be nil
 	calls     []*call
 	of        map[*pool.Entry]*call
@@ -42,6 +43,8 @@ type world struct {
 	notBefore map[string]time.Time // by lane: the end of the pauses that the provider asked for
 	closed    map[string]time.Time // by lane, or "" for the account: when it was closed last
 	events    []pool.Event
+	blind     bool // does not audit
+	sleeps    int  // how often the machine was asleep
 	steps     int
 }
 
@@ -54,6 +57,7 @@ type call struct {
 	levels   []int // of the lane, at each start
 	running  bool
 	accepted bool
+	sleeps   int           // of the world, when the attempt started
 	last     provider.Kind // verdict of the last attempt
 	fate     string        // how it ended: answered, passed, turned, left; empty: not yet
 	ended    time.Time
@@ -163,7 +167,10 @@ func (w *world) leaveWaiting(c *call) bool {
 // settle polls after an event.
 func (w *world) settle() {
 	w.t.Helper()
-	before := w.pool.Snapshot(w.now)
+	var before pool.Snapshot
+	if !w.blind {
+		before = w.pool.Snapshot(w.now)
+	}
 	fx := w.pool.Poll(w.now)
 	if !fx.Wake.IsZero() && !fx.Wake.After(w.now) {
 		w.t.Fatalf("Poll asks to be called again %v ago", w.now.Sub(fx.Wake))
@@ -199,6 +206,19 @@ func (w *world) grant(c *call, before pool.Snapshot) {
 	w.inFlight++
 	w.byLane[c.Lane]++
 	n := w.byLane[c.Lane]
+	if !w.blind {
+		w.allowed(c, n, before)
+	}
+	c.running, c.accepted, c.sleeps = true, false, w.sleeps
+	c.starts = append(c.starts, w.now)
+	c.levels = append(c.levels, n)
+	w.attempt(c, w.answers(c))
+}
+
+// allowed fails if the attempt, the n-th in flight in its lane, should not have
+// started.
+func (w *world) allowed(c *call, n int, before pool.Snapshot) {
+	w.t.Helper()
 	ls := laneOf(w.t, before, c.Lane)
 	if n > ls.Limit && (n > ls.Limit+1 || ls.Probing || !laneOf(w.t, w.pool.Snapshot(w.now), c.Lane).Probing) {
 		w.t.Fatalf("%s: %d in flight in lane %s of limit %d, probing before %v", c.ID, n, c.Lane, ls.Limit, ls.Probing)
@@ -213,10 +233,6 @@ func (w *world) grant(c *call, before pool.Snapshot) {
 		w.t.Fatalf("%s had arrived before its lane or account was closed, and started after it", c.ID)
 	}
 	w.inOrder(c)
-	c.running, c.accepted = true, false
-	c.starts = append(c.starts, w.now)
-	c.levels = append(c.levels, n)
-	w.attempt(c, w.answers(c))
 }
 
 // inOrder fails if a call is admitted before one of its lane and class that
@@ -293,13 +309,20 @@ func (w *world) refuse(c *call, o pool.Outcome) {
 			w.closed[""] = w.now
 		}
 	case provider.Concurrency, provider.Throttled, provider.Frequency, provider.Overload:
-		if until := w.now.Add(o.Hint); o.Hint > 0 && until.After(w.notBefore[c.Lane]) {
+		if until := w.now.Add(o.Hint); o.Hint > 0 && until.After(w.notBefore[c.Lane]) && c.sleeps == w.sleeps {
 			w.notBefore[c.Lane] = until
 		}
 	}
 	if w.pool.Refused(w.now, c.entry, o) == pool.Pass {
 		w.end(c, "passed")
 	}
+	w.settle()
+}
+
+// slept lets the machine have been asleep until now.
+func (w *world) slept() {
+	w.sleeps++
+	w.pool.Slept()
 	w.settle()
 }
 
@@ -314,12 +337,18 @@ func (w *world) end(c *call, fate string) {
 		w.t.Fatalf("%s has ended twice: %s, %s", c.ID, c.fate, fate)
 	}
 	c.fate, c.ended = fate, w.now
+	if w.ended != nil {
+		w.ended(c)
+	}
 }
 
 // audit compares the pool's figures with the books, and fails if something
 // waits that nothing can ever set in motion.
 func (w *world) audit() {
 	w.t.Helper()
+	if w.blind {
+		return
+	}
 	waiting, retrying := map[string]int{}, map[string]int{}
 	queued, again := 0, 0
 	for _, c := range w.calls {

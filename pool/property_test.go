@@ -80,6 +80,9 @@ func populate(t *rapid.T, w *world, lanes, sessions []string) {
 			}
 		})
 	}
+	if rapid.IntRange(0, 3).Draw(t, "sleeps") == 0 {
+		w.after(time.Duration(rapid.IntRange(0, 100_000).Draw(t, "asleep at"))*time.Millisecond, w.slept)
+	}
 	// Some leave in the very moment in which they are granted a slot.
 	w.granted = func(c *call) {
 		if rapid.IntRange(0, 19).Draw(t, "leaves when granted") == 0 {

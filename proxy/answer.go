@@ -31,6 +31,7 @@ var ErrDraining = errors.New("proxy: weir is going down")
 func (x *exchange) modify(resp *http.Response) error {
 	x.stopHold()
 	info := x.trace.Info()
+	x.bounded = info.Whole || resp.ContentLength >= 0
 	x.writeNames(resp.Header)
 	status, name := x.verdictStatus(resp.StatusCode, info)
 	good := info.Last.Kind == provider.OK && info.Refused == nil
@@ -178,7 +179,11 @@ func (x *exchange) intoStream(resp *http.Response, status int, name string, info
 	if f.Retryable { // the type and code by which tools know that they may come back
 		f.Code = ""
 	}
-	if name == "" {
+	switch {
+	case name != "":
+	case info.Last.Kind == provider.OK:
+		name = "no-stream"
+	default:
 		name = info.Last.Kind.String()
 	}
 	x.failWith(name, f)
@@ -300,6 +305,9 @@ func billing(body []byte) []byte {
 	at := cap(body) - cap(fault) // fault is a part of body
 	kind := member(fault, "type")
 	if kind == nil {
+		if len(bytes.TrimSpace(fault[1:len(fault)-1])) == 0 {
+			return splice(body, at+1, at+1, []byte(`"type":"billing_error"`))
+		}
 		return splice(body, at+1, at+1, []byte(`"type":"billing_error",`))
 	}
 	at = cap(body) - cap(kind)

@@ -38,6 +38,7 @@ type exchange struct {
 	committed bool // 200 and keep-alives went out
 	scratch   http.Header
 
+	bounded   bool // the answer's length is known, or it has been read whole
 	status    int
 	sent      int64
 	firstByte time.Duration
@@ -73,7 +74,6 @@ func (x *exchange) keepAlive() {
 		x.status = http.StatusOK
 		x.firstByte = time.Since(x.start)
 		x.rw.WriteHeader(http.StatusOK)
-		x.scratch = http.Header{}
 	}
 	x.emit(sse.Dialect(x.dialect).KeepAlive(ahead))
 	x.timer.Reset(x.handler.hold.KeepAlive)
@@ -98,25 +98,27 @@ func (x *exchange) emit(p []byte) {
 	}
 }
 
-// Header implements [http.ResponseWriter].
+// Header implements [http.ResponseWriter]. Until the answer is known, and once
+// keep-alives went out, nobody gets to see it: the real one is the timer's.
 func (x *exchange) Header() http.Header {
-	if x.committed {
-		return x.scratch
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.settled && !x.committed {
+		return x.rw.Header()
 	}
-	return x.rw.Header()
+	if x.scratch == nil {
+		x.scratch = http.Header{}
+	}
+	return x.scratch
 }
 
-// WriteHeader implements [http.ResponseWriter].
+// WriteHeader implements [http.ResponseWriter]. Heads that come before that of the
+// answer are dropped: they belong to one attempt of perhaps several.
 func (x *exchange) WriteHeader(status int) {
-	if x.committed {
-		return
+	if status < 200 && status != http.StatusSwitchingProtocols {
+		return // and x.committed may not be read yet
 	}
-	if status >= 100 && status < 200 {
-		x.mu.Lock() // a keep-alive may come between
-		defer x.mu.Unlock()
-		if !x.committed {
-			x.rw.WriteHeader(status)
-		}
+	if x.committed {
 		return
 	}
 	x.status = status
@@ -133,8 +135,12 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Flush implements [http.Flusher].
+// Flush implements [http.Flusher]. An answer whose end is known needs none: it
+// goes out as it fills the buffer, and at its end.
 func (x *exchange) Flush() {
+	if x.bounded && !x.committed {
+		return
+	}
 	if f, ok := x.rw.(http.Flusher); ok {
 		f.Flush()
 	}

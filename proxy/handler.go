@@ -60,7 +60,7 @@ func (r *Record) Outcome() string {
 	switch {
 	case r.Error != "":
 		return r.Error
-	case r.Status == statusClientGone:
+	case r.Status == statusClientGone || r.Left:
 		return "left"
 	case r.Cut:
 		return "cut"

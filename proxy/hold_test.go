@@ -1,7 +1,10 @@
 package proxy_test
 
 import (
+	"context"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"testing"
@@ -304,4 +307,59 @@ func TestTheHoldCanBeConfigured(t *testing.T) {
 			t.Errorf("got %q", body)
 		}
 	})
+}
+
+func TestHeadsBeforeTheAnswersAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			for range 5 { // two before, the third with the first keep-alive
+				time.Sleep(20 * time.Second)
+				if got := httptrace.ContextClientTrace(r.Context()).Got1xxResponse(http.StatusEarlyHints, textproto.MIMEHeader{"X-Early": {"1"}}); got != nil {
+					t.Error(got)
+				}
+			}
+			return stream(strings.NewReader(chatStream)), nil
+		}}
+		c := newGateway(t, u).do("POST", chatPath, askStream)
+		if status, body := c.have(); status != 200 || !strings.HasSuffix(body, chatStream) || c.sent.Get("X-Early") != "" {
+			t.Errorf("got %d %q %v", status, body, c.sent)
+		}
+	})
+}
+
+func TestAWholeAnswerAfterKeepAlivesIsAnErrorInTheStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := &upstream{answer: func(int, *http.Request) (*http.Response, error) {
+			time.Sleep(time.Minute)
+			return answer(200, "application/json", chatWhole), nil
+		}}
+		g := newGateway(t, u)
+		c := g.do("POST", chatPath, askStream)
+		_, body := c.have()
+		if r := <-g.records; !strings.Contains(body, "no stream") || r.Outcome() != "no-stream" {
+			t.Errorf("got %q, recorded as %s", body, r.Outcome())
+		}
+		g.idle(t)
+	})
+}
+
+func TestGoingDownEndsWhatIsLeftClearly(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGateway(t, after(time.Hour, chatStream))
+			r := request("POST", messagesPath, askStream)
+			ctx, cancel := context.WithCancelCause(r.Context())
+			c := g.send(r.WithContext(ctx))
+			if time.Sleep(time.Second); kept {
+				time.Sleep(time.Minute)
+			}
+			cancel(proxy.ErrDraining)
+			<-c.done
+			status, body := c.have()
+			if !kept && (status != 503 || c.sent.Get("X-Weir-Error") != "draining" || c.sent.Get("Retry-After") == "") || kept && (status != 200 || !strings.Contains(body, "overloaded_error")) {
+				t.Errorf("got %d %q %v", status, body, c.sent)
+			}
+			g.idle(t)
+		})
+	}
 }

@@ -64,6 +64,9 @@ func TestAClientThatLeavesFreesEverythingAtOnce(t *testing.T) {
 				if time.Since(begin) != 0 {
 					t.Errorf("it took %v", time.Since(begin))
 				}
+				if r := <-g.records; r.Outcome() != "left" && !r.KeptAlive || r.Cut {
+					t.Errorf("recorded as %s", r.Outcome())
+				}
 				if tt.queue {
 					if s := g.governor.Snapshot(); s.Queued != 0 || s.InFlight != 1 {
 						t.Errorf("%d queued, %d in flight", s.Queued, s.InFlight)

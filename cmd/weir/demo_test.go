@@ -20,7 +20,7 @@ func file(t *testing.T, content string) string {
 func TestDemoShowsTheDifference(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)
-	status, stdout, stderr := weir(t, "demo")
+	status, stdout, stderr := execute(t, "demo")
 	if status != 0 || stderr != "" {
 		t.Fatalf("status %d, %q", status, stderr)
 	}

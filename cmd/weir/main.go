@@ -17,10 +17,8 @@ func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stder
 // run executes one command line and returns the exit status: 0, 1 for a failure
 // at run time, 2 for a wrong command line or setting.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := newRoot()
+	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -40,7 +38,7 @@ type usageError struct{ err error }
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-func newRoot() *cobra.Command {
+func newRoot(stdout, stderr io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "weir",
 		Short: "Let coding agents share a rate-limited LLM provider without errors",
@@ -57,13 +55,32 @@ agents never see it.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetOut(stdout)
+	root.SetErr(stderr)
 	root.AddCommand(newServe(), newSimulateCommand(), newDemo(), newResume(), newVersion())
-	root.InitDefaultCompletionCmd()
-	completion, _, _ := root.Find([]string{"completion"})
-	for _, c := range append(completion.Commands(), completion) {
-		c.Args = noArguments
-	}
+	addCompletion(root)
 	return root
+}
+
+// addCompletion adds "weir completion". It is made here, when the output is known,
+// so that a shell that it does not know is a wrong command line like any other.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Args = func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("there is no completion for %q: write bash, zsh, fish or powershell", args[0])}
+			}
+			return nil
+		}
+		c.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		for _, shell := range c.Commands() {
+			shell.Args = noArguments
+		}
+	}
 }
 
 // noArguments refuses arguments, among them the names of commands that there

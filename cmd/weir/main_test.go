@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -36,8 +37,8 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-// weir runs a command line that ends by itself.
-func weir(t *testing.T, args ...string) (status int, stdout, stderr string) {
+// execute runs a command line that ends by itself.
+func execute(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -87,7 +88,7 @@ func TestWrongCommandLinesEndWith2(t *testing.T) {
 			if args[0] == "serve" {
 				args = append([]string{"serve", "--state", state}, args[1:]...)
 			}
-			status, stdout, stderr := weir(t, args...)
+			status, stdout, stderr := execute(t, args...)
 			if status != 2 || stdout != "" {
 				t.Errorf("status %d, stdout %q; want 2 and nothing", status, stdout)
 			}
@@ -126,7 +127,7 @@ func TestWhatCannotBeHadEndsWith1(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			status, stdout, stderr := weir(t, tt.args...)
+			status, stdout, stderr := execute(t, tt.args...)
 			if status != 1 || stdout != "" {
 				t.Errorf("status %d, stdout %q; want 1 and nothing", status, stdout)
 			}
@@ -138,12 +139,12 @@ func TestWhatCannotBeHadEndsWith1(t *testing.T) {
 }
 
 func TestVersionAndCompletion(t *testing.T) {
-	status, stdout, stderr := weir(t, "version")
+	status, stdout, stderr := execute(t, "version")
 	if status != 0 || stderr != "" || !regexp.MustCompile(`^weir \S+ go1\S* \w+/\w+\n$`).MatchString(stdout) {
 		t.Errorf("version: status %d, %q, %q", status, stdout, stderr)
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		status, stdout, stderr := weir(t, "completion", shell)
+		status, stdout, stderr := execute(t, "completion", shell)
 		if status != 0 || stderr != "" || !strings.Contains(stdout, "weir") || strings.Count(stdout, "\n") < 50 {
 			t.Errorf("completion %s: status %d, %d bytes, %q", shell, status, len(stdout), stderr)
 		}
@@ -157,7 +158,7 @@ func TestEachCommandHasHelp(t *testing.T) {
 			if c.Short == "" || c.Long == "" && c.Example == "" {
 				t.Error("Short, and Long or Example, are needed")
 			}
-			status, stdout, stderr := weir(t, append(strings.Fields(c.CommandPath())[1:], "--help")...)
+			status, stdout, stderr := execute(t, append(strings.Fields(c.CommandPath())[1:], "--help")...)
 			if status != 0 || stderr != "" || !strings.Contains(stdout, "Usage:") || !strings.Contains(stdout, c.CommandPath()) {
 				t.Errorf("--help: status %d, %q, %q", status, stdout, stderr)
 			}
@@ -168,7 +169,7 @@ func TestEachCommandHasHelp(t *testing.T) {
 			}
 		}
 	}
-	visit(newRoot())
+	visit(newRoot(io.Discard, io.Discard))
 }
 
 // background runs a command until the test stops it, and returns its outputs

@@ -49,7 +49,7 @@ func TestServeSimulateAndResume(t *testing.T) {
 	}
 	resumed := func(want string, args ...string) {
 		t.Helper()
-		status, stdout, stderr := weir(t, append([]string{"resume", "--state", dir}, args...)...)
+		status, stdout, stderr := execute(t, append([]string{"resume", "--state", dir}, args...)...)
 		if status != 0 || stdout != want || stderr != "" {
 			t.Errorf("resume %v: status %d, %q, %q; want %q", args, status, stdout, stderr, want)
 		}
@@ -74,7 +74,7 @@ func TestServeSimulateAndResume(t *testing.T) {
 	if status := stopSimulator(); status != 0 {
 		t.Errorf("simulate: status %d, %s", status, simulatorErr)
 	}
-	awaited(t, simulatorErr, `2 requests in .*: 1 ok, 1 refused`)
+	awaited(t, simulatorErr, `2 requests in .*: 1 ok, 0 refused, 0 aborted, 1 faults`)
 	if n := strings.Count(simulated.String(), "\n"); n != 2 {
 		t.Errorf("%d lines in the simulator's log, want 2: %s", n, simulated)
 	}

@@ -1,8 +1,6 @@
 package daemon
 
 import (
-	"bufio"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -51,23 +49,13 @@ func (g *gateway) stream() <-chan answer {
 	return got
 }
 
-// early opens a connection that is used after the listener is closed.
-func (g *gateway) early() func(request string) *http.Response {
-	g.t.Helper()
-	conn, err := net.Dial("tcp", g.Addr())
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.t.Cleanup(func() { conn.Close() })
-	return func(request string) *http.Response {
-		g.t.Helper()
-		fmt.Fprint(conn, request)
-		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		return resp
-	}
+// ask has the daemon itself answer, as if on a connection from before the drain.
+func (g *gateway) ask(method, path, body string) *http.Response {
+	rec := httptest.NewRecorder()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r.Host = "localhost"
+	g.ServeHTTP(rec, r)
+	return rec.Result()
 }
 
 // occupied runs a gateway with one slot that has one stream running and one
@@ -85,7 +73,6 @@ func occupied(t *testing.T, drain time.Duration, release <-chan struct{}) (g *ga
 func TestDrainLetsAllFinish(t *testing.T) {
 	release := make(chan struct{})
 	g, running, waiting := occupied(t, patience, release)
-	ready, call := g.early(), g.early()
 	ended := make(chan error, 1)
 	go func() { ended <- g.stop() }()
 	g.until(patience, "nobody new can connect", func() bool {
@@ -96,13 +83,12 @@ func TestDrainLetsAllFinish(t *testing.T) {
 		return err != nil
 	})
 
-	resp := ready("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+	resp := g.ask(http.MethodGet, "/readyz", "")
 	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "draining") {
 		t.Errorf("/readyz: status %d, %s", resp.StatusCode, body)
 	}
-	const body = `{"model":"glm-5"}`
-	resp = call("POST " + chatPath + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n" + body)
-	if _, _ = io.ReadAll(resp.Body); resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("X-Weir-Error") != "draining" || resp.Header.Get("Retry-After") == "" {
+	resp = g.ask(http.MethodPost, chatPath, `{"model":"glm-5"}`)
+	if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("X-Weir-Error") != "draining" || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("a call that comes now: status %d, header %v", resp.StatusCode, resp.Header)
 	}
 

@@ -179,38 +179,6 @@ func TestCuts(t *testing.T) {
 	})
 }
 
-func TestHangHoldsTheSlotUntilTheClientGoes(t *testing.T) {
-	c := instant(Rule{Times: 1, Fault: &Fault{Hang: true}})
-	c.Limit = 1
-	inBubble(t, c, func(t *testing.T, b *bubble) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://sim"+chatPath, strings.NewReader(streaming))
-		if err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan error)
-		go func() {
-			_, err := b.client.Do(r)
-			done <- err
-		}()
-		time.Sleep(59 * time.Second)
-		if status, _, _ := b.call(chatPath, "", plain); status != 429 {
-			t.Errorf("beside it: %d", status)
-		}
-		if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("the hung call ends with %v", err)
-		}
-		time.Sleep(time.Millisecond)
-		if status, _, _ := b.call(chatPath, "", plain); status != 200 {
-			t.Errorf("after it: %d", status)
-		}
-		if s := b.p.Stats(); s.Faults != 1 || s.Codes["hang"] != 1 {
-			t.Errorf("stats are %+v", s)
-		}
-	})
-}
-
 func TestRulesMatch(t *testing.T) {
 	yes, no := true, false
 	const chatResult = `{"model":"glm-5","messages":[{"role":"user","content":"say \"hi\" & go"},{"role":"tool","content":"ok"}]}`

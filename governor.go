@@ -250,10 +250,7 @@ func (g *Governor) acquire(ctx context.Context, c *Call, waiting func(*Slot)) (*
 		a.mu.Unlock()
 		return nil, &RefusedError{Reason: Draining, Lane: c.Lane()}
 	}
-	if int(g.queued.Load()) >= g.cfg.MaxQueue || a.queued >= (g.cfg.MaxQueue+1)/2 {
-		a.mu.Unlock()
-		return nil, &RefusedError{Reason: QueueFull, Lane: c.Lane(), Hint: "too many requests wait for this provider"}
-	}
+	full := int(g.queued.Load()) >= g.cfg.MaxQueue || a.queued >= (g.cfg.MaxQueue+1)/2
 	r := pool.Request{ID: c.ID, Lane: c.lane(), Session: c.Session, Class: c.Class, Owner: s}
 	if c.MaxWait > 0 {
 		r.Deadline = now.Add(c.MaxWait)
@@ -271,6 +268,14 @@ func (g *Governor) acquire(ctx context.Context, c *Call, waiting func(*Slot)) (*
 	a.alive++
 	events := a.pollLocked(now)
 	granted := s.granted
+	if full && !granted { // one that need not wait is welcome
+		a.pool.Cancel(now, s.entry)
+		s.overLocked()
+		events = append(events, a.pollLocked(now)...)
+		a.mu.Unlock()
+		a.tell(events)
+		return nil, &RefusedError{Reason: QueueFull, Lane: c.Lane(), Hint: "too many requests wait for this provider"}
+	}
 	a.mu.Unlock()
 	a.tell(events)
 	if granted { // the usual case: nobody waits

@@ -53,6 +53,12 @@ func (c Class) String() string {
 // MarshalText implements [encoding.TextMarshaler].
 func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (c *Class) UnmarshalText(text []byte) (err error) {
+	*c, err = ParseClass(string(text))
+	return err
+}
+
 // ParseClass reads the name of a class.
 func ParseClass(s string) (Class, error) {
 	for i, name := range classNames {

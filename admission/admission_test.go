@@ -48,6 +48,9 @@ func TestAdmission(t *testing.T) {
 		{"a background request that may not begin lets others by", "b0 +a1:b +b1:s > >", "b1 -"},
 		{"a background request that may not begin hides none that may", "b1 +a1:b +a2 > ~1 +b1:b > ~1 >", "a2 a1 b1"},
 		{"a background request that may begin does not wait for the turn of one that may not", "b1 +a1:b +a2 ~1 +b1:b > > > ~1 >", "a2 a1 - b1"},
+		{"among those that may begin the oldest turn is first", "b1 +a1:b +c1:b +d1:b +a2 +c2 +d2 ~1 > > > +b1:b > > > >", "a2 c2 d2 a1 c1 d1 -"},
+		{"… whichever came first", "b1 +a1:b +c1:b +d1:b +d2 +c2 +a2 ~1 > > > +b1:b > > > >", "d2 c2 a2 d1 c1 a1 -"},
+		{"… though a session that never was served is before them", "b1 +a1:b +c1:b +d1:b +d2 +c2 +a2 ~1 +b1:b > > > > > > >", "d2 c2 a2 d1 c1 a1 -"},
 		{"background requests that were admitted go on", "+a1:b > b0 !a1 >", "a1 a1"},
 		{"an aged request is no longer optional", "b0 +a1:b > ~60 >", "- a1"},
 	}

@@ -244,6 +244,7 @@ func (l *Learner) Accepted(now time.Time, s Start) Reason {
 		return Unchanged
 	}
 	l.setStable(now, s.Level)
+	l.probe = time.Time{} // a later one at the same level is no longer above it
 	l.proved, l.careful = true, false
 	l.wait, l.next = firstWait, now
 	return ProbeAccepted

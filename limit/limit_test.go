@@ -79,6 +79,14 @@ func TestLearner(t *testing.T) {
 		{"at the lowest level nothing is given up", limit.Config{Min: 3, Start: 3}, three + "?d -d ~5s ?e -e ~5s ?f -f =", "a b c d e f =3"},
 		{"a fixed limit never moves", limit.Config{Min: 3, Max: 3}, three + "?d +d ~1m ?e -d ~5s ?e -e ~5s ?f -f =", "a b c d . e f =3"},
 
+		{"nothing is probed while a level is in doubt", limit.Config{Start: 3}, three + "?d -d ~5s ?e ~6s ?f +e ?f", "a b c d e . f^"},
+		{"a start from before a cut does not prove the lower level", limit.Config{Start: 3}, three + "/b ?b ~1s ?d -d ~5s ?e -e +b ~61s ?f =", "a b c b d e . =2"},
+		{"a start from before the refusal cures nothing", limit.Config{Start: 3}, three + "/b ?b ?d -b +d ~5s ?e -e =", "a b c b d e =1"},
+		{"a wave's lowest level is in doubt at once", limit.Config{Start: 3}, three + "/a /b ?d ?e ?f +d -f -e ~1s ?g", "a b c d e f .4s"},
+		{"after a cut the next probe waits for a calm moment", limit.Config{Start: 3}, three + "?d -d ~5s ?e -e /b ~1s ?f +f ~8s xa ?g ~1s ?h", "a b c d e f g .4s"},
+		{"a forgotten probe that ends does not free another", limit.Config{}, "?a ~1s +a ?b ~21s /a ?c ~10s ?c ~1s xb ?d", "a b^ .10s c^ .19s"},
+		{"a forgotten probe that is accepted does not lower the limit", limit.Config{}, "?a ~1s +a ?b ~21s /a ?c ~10s ?c ~1s +c ?d ~1s +d +b =", "a b^ .10s c^ d^ =3"},
+
 		// Gates.
 		{"a hint shuts the lane", limit.Config{Start: 3}, three + "?d -d:8s ~1s ?e /a /b ?e ~7250ms ?e", "a b c d .7.25s .7.25s e"},
 		{"a short hint is kept, too", limit.Config{Start: 3}, three + "?d -d:100ms ?e xa xb ~150ms ?e ~250ms ?e", "a b c d .150ms .250ms e"},
@@ -237,6 +245,18 @@ func TestTheZeroStartStandsForNone(t *testing.T) {
 	l.Ended(start, limit.Start{}, true)
 	if p := l.May(start, 0); !p.OK || len(l.Curve()) > 0 || len(l.Samples()) > 0 {
 		t.Errorf("a start that never was left a trace: %+v, %v, %v", p, l.Curve(), l.Samples())
+	}
+}
+
+// TestLimitCountsNoProbeTwice: the probe before the one that runs is accepted so
+// late that both are at the same level.
+func TestLimitCountsNoProbeTwice(t *testing.T) {
+	s := &story{t: t, learner: limit.New(limit.Config{Max: 2}), now: start, attempts: map[string]limit.Start{}}
+	for step := range strings.FieldsSeq("?a ~1s +a ?b ~21s /a ?c ~10s ?c +b") {
+		s.play(step)
+	}
+	if got := s.learner.Limit(); got != 2 || s.learner.Stable() != 2 {
+		t.Errorf("the limit is %d, %d is stable, want 2 and 2", got, s.learner.Stable())
 	}
 }
 

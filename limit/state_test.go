@@ -89,6 +89,23 @@ func TestRestoredLearnerGoesOn(t *testing.T) {
 	}
 }
 
+func TestThePauseAfterRefusedProbesEndsAtEightMinutes(t *testing.T) {
+	l, err := limit.Restore(limit.Config{}, limit.State{Version: limit.Version, Stable: 1, Tokens: 3, Wait: 5 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Accepted(start, l.Start(start, 0, l.May(start, 0)))
+	now := start.Add(time.Second)
+	p := l.May(now, 1)
+	if !p.Probe {
+		t.Fatalf("no probe: %+v", p)
+	}
+	l.Refused(now, l.Start(now, 1, p), 0, 0.5)
+	if s := l.State(); s.Wait != 8*time.Minute || !s.Next.Equal(now.Add(5*time.Minute)) {
+		t.Errorf("next probe in %s, the pause after it is %s, want 5 and 8 min", s.Next.Sub(now), s.Wait)
+	}
+}
+
 func FuzzRestore(f *testing.F) {
 	l := limit.New(limit.Config{})
 	l.Accepted(start, l.Start(start, 0, l.May(start, 0)))

@@ -137,7 +137,7 @@ func TestAnyEvents(t *testing.T) {
 			},
 			"refused": func(t *rapid.T) {
 				if len(starts) == 0 {
-					t.Skip("nothing has started")
+					return // nothing has started
 				}
 				at := rapid.SampledFrom(starts).Draw(t, "start")
 				hint := rapid.SampledFrom([]time.Duration{-1, 0, time.Millisecond, time.Second, time.Minute}).Draw(t, "hint")

@@ -210,15 +210,6 @@ func (c *client) have() (status int, body string) {
 	return c.status, c.body.String()
 }
 
-func (c *client) gone() bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-		return false
-	}
-}
-
 // request makes a request as a server would hand it on.
 func request(method, path, body string, headers ...string) *http.Request {
 	r := httptest.NewRequest(method, "http://127.0.0.1:1302"+path, strings.NewReader(body))

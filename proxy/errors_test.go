@@ -8,9 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/weirhq/weir/proxy"
-
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/proxy"
 )
 
 // refusal is a provider's answer that is no good one.

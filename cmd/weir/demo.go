@@ -9,9 +9,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -37,7 +39,11 @@ func newDemo() *cobra.Command {
 with the two retries that SDKs make, then through weir. Nothing leaves this
 machine, and no key is needed.`, demoCalls, demoSlots),
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return demo(cmd.Context(), cmd.OutOrStdout()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			return demo(ctx, cmd.OutOrStdout())
+		},
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -63,10 +65,7 @@ type Instance struct {
 // OpenStore opens a state directory, which it makes if need be, for the user's
 // eyes only.
 func OpenStore(dir string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("state directory: %w (--state names another)", err)
-	}
-	if err := os.Chmod(dir, 0o700); err != nil {
+	if err := makeDir(dir); err != nil {
 		return nil, fmt.Errorf("state directory: %w (--state names another)", err)
 	}
 	s := &Store{dir: dir, pid: os.Getpid(), lock: flock.New(filepath.Join(dir, lockFile))}
@@ -82,6 +81,33 @@ func OpenStore(dir string) (*Store, error) {
 	rand.Read(token)
 	s.token = hex.EncodeToString(token)
 	return s, nil
+}
+
+// makeDir makes a state directory that only its user can read. One that is there
+// already is made so only if it is empty or weir's own: others may have a reason
+// to be open.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm() == 0o700 || runtime.GOOS == "windows" {
+		return nil
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	own := func(f fs.DirEntry) bool {
+		return slices.Contains([]string{stateFile, secretFile, lockFile}, f.Name())
+	}
+	if len(files) > 0 && !slices.ContainsFunc(files, own) {
+		return fmt.Errorf("%s holds other files and is open to others (mode %o)", dir, info.Mode().Perm())
+	}
+	return os.Chmod(dir, 0o700)
 }
 
 // readSecret reads the key of fingerprints, or makes it.

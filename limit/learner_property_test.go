@@ -101,7 +101,7 @@ func (b *ledger) pick(t *rapid.T, undecidedOnly bool) *attempt {
 		}
 	}
 	if len(of) == 0 {
-		return // there is none
+		t.Skip("there is none")
 	}
 	return rapid.SampledFrom(of).Draw(t, "attempt")
 }

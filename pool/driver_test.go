@@ -301,7 +301,7 @@ func (w *world) refuse(c *call, o pool.Outcome) {
 	c.last = o.Kind
 	switch o.Kind {
 	case provider.Quota:
-		if w.lane(c.Lane).Closed == nil {
+		if !w.blind && w.lane(c.Lane).Closed == nil {
 			w.closed[c.Lane] = w.now
 		}
 	case provider.Flagged:

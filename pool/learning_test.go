@@ -73,7 +73,7 @@ func TestAnAccountsLimitIsFoundOverTwoLanes(t *testing.T) {
 	w.answers = bearing(w, nil, 3)
 	lanes := []string{"glm", "air"}
 	w.busy(lanes, 4, 5*time.Minute)
-	attempts, refused, mean := w.busy(lanes, 4, time.Hour)
+	attempts, refused, mean := w.busy(lanes, 4, 20*time.Minute)
 	all := mean["glm"] + mean["air"]
 	t.Logf("%d attempts, %d refused, %.2f in flight (%v)", attempts, refused, all, mean)
 	if n := w.pool.Snapshot(w.now).Limit; n != 3 {
@@ -93,7 +93,7 @@ func TestTheModelsLimitsAreFoundWhereTheAccountHasNone(t *testing.T) {
 	w.answers = bearing(w, bears, 0)
 	lanes := []string{"glm", "air"}
 	w.busy(lanes, 6, 10*time.Minute)
-	attempts, refused, mean := w.busy(lanes, 6, time.Hour)
+	attempts, refused, mean := w.busy(lanes, 6, 20*time.Minute)
 	t.Logf("%d attempts, %d refused, in flight %v", attempts, refused, mean)
 	for lane, n := range bears {
 		if got := w.lane(lane).Limit; got != n {
@@ -106,6 +106,34 @@ func TestTheModelsLimitsAreFoundWhereTheAccountHasNone(t *testing.T) {
 	if refused*100 > 3*attempts {
 		t.Errorf("%d of %d attempts were refused", refused, attempts)
 	}
+}
+
+// Of two probes in one start the account's is taken for the one refused.
+func TestARefusedProbeOfBothIsTheAccounts(t *testing.T) {
+	w := newWorld(t, config(limit.Config{}, limit.Config{}))
+	w.answers = func(c *call) answer {
+		if w.inFlight > 2 {
+			return no(provider.Concurrency, 0)
+		}
+		return good(300*time.Millisecond, 10*time.Second)
+	}
+	w.call("glm", "a", admission.Interactive)
+	w.run(time.Second)
+	w.call("air", "b", admission.Interactive)
+	w.run(time.Second)
+	c := w.call("glm", "c", admission.Interactive)
+	w.run(500 * time.Millisecond)
+	if len(c.starts) != 1 || c.last != provider.Concurrency {
+		t.Fatalf("%d starts, %v", len(c.starts), c.last)
+	}
+	s := w.pool.State()
+	if got := s.Limit.Levels[3].Refused; got != 1 {
+		t.Errorf("%d refusals at the account's level 3", got)
+	}
+	if got := s.Lanes["glm"].Limit.Levels[2].Refused; got != 0 {
+		t.Errorf("%d refusals at the lane's level 2", got)
+	}
+	w.finish(time.Minute)
 }
 
 func TestWhatRanDuringASleepTeachesNothing(t *testing.T) {

@@ -126,6 +126,37 @@ func TestTheRestIsFullyJittered(t *testing.T) {
 	}
 }
 
+func TestAWaveOfRefusalsIsOneReasonToRest(t *testing.T) {
+	for seed := range uint64(20) {
+		cfg := config(fixed(8), fixed(8))
+		cfg.Rand = rand.New(rand.NewPCG(seed, 0))
+		w := newWorld(t, cfg)
+		w.warm("glm", 8)
+		w.answers = func(c *call) answer {
+			if len(c.starts) == 1 {
+				a := no(provider.Overload, 0)
+				a.first += time.Duration(c.levels[0]) * time.Millisecond
+				return a
+			}
+			return good(200*time.Millisecond, time.Second)
+		}
+		for i := range 8 {
+			w.call("glm", fmt.Sprint("s", i), admission.Interactive)
+		}
+		known := w.now.Add(101 * time.Millisecond) // the first refusal
+		w.finish(time.Minute)
+		first := w.calls[0].ended
+		for _, c := range w.calls {
+			if at := c.starts[1]; at.Before(first) {
+				first = at
+			}
+		}
+		if rest := first.Sub(known); rest >= time.Second+7*time.Millisecond {
+			t.Fatalf("eight refusals of one wave made it rest for %v", rest)
+		}
+	}
+}
+
 func TestARequestThatAloneIsRefusedIsGivenUp(t *testing.T) {
 	w := newWorld(t, config(fixed(1), limit.Config{}))
 	w.answers = func(c *call) answer {

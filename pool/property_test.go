@@ -251,10 +251,10 @@ func TestBackgroundDoesNotStarve(t *testing.T) {
 			if luck.IntN(100) < sick {
 				return no(provider.Concurrency, 0)
 			}
-			return good(100*time.Millisecond, time.Second)
+			return good(100*time.Millisecond, time.Duration(n)*700*time.Millisecond)
 		}
-		for i := range 400 {
-			w.at(epoch.Add(time.Duration(i)*250*time.Millisecond), func() {
+		for i := range 160 {
+			w.at(epoch.Add(time.Duration(i)*500*time.Millisecond), func() {
 				w.call("glm", fmt.Sprint("s", i%sessions), admission.Interactive)
 			})
 		}

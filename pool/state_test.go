@@ -174,14 +174,14 @@ func TestLanesAndSessionsAreBounded(t *testing.T) {
 		visit(w, "shut", "s")
 		w.run(time.Second)
 		w.answers = quick
-		for i := range 1100 {
+		for i := range 1050 {
 			visit(w, fmt.Sprint("m", i), "s")
 		}
 		if laneOf(t, w.pool.Snapshot(w.now), "shut").Closed == nil {
 			t.Errorf("a closed lane was forgotten for an open one")
 		}
 		w.answers = func(*call) answer { return quota(time.Time{}) }
-		for i := range 1100 {
+		for i := range 1050 {
 			visit(w, fmt.Sprint("shut", i), "s")
 		}
 		w.run(time.Second)
@@ -212,7 +212,7 @@ func TestLanesAndSessionsAreBounded(t *testing.T) {
 	t.Run("of sessions the idle ones are forgotten", func(t *testing.T) {
 		w := quietly(t)
 		w.answers = quick
-		for i := range 2500 {
+		for i := range 1500 {
 			visit(w, "glm", fmt.Sprint("s", i))
 			if n := len(w.pool.Snapshot(w.now).Sessions); n > 1000 {
 				t.Fatalf("%d sessions", n)

@@ -99,6 +99,7 @@ func TestLearner(t *testing.T) {
 
 		// Stale levels.
 		{"a level that was never accepted is entered with spacing", limit.Config{Start: 3}, "?a ?b ~400ms ?b ?c ~400ms ?c", "a .400ms b .400ms c"},
+		{"a fixed limit is entered without spacing", limit.Config{Min: 3, Max: 3}, "?a ?b ?c ?d", "a b c ."},
 		{"a level that was is not", limit.Config{Start: 3}, three + "/a /b ?d ?e ?f", "a b c d e f"},
 		{"ten minutes later it is again", limit.Config{Start: 3}, three + "/a /b ~10m ?d ?e ~400ms ?e ?f", "a b c d .400ms e .400ms"},
 		{"an acceptance freshens all levels below", limit.Config{Start: 3}, three + "/a /b ~10m ?a ~1s ?b ~1s ?c +c /a /b ?d ?e", "a b c a b c d e"},

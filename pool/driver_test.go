@@ -378,6 +378,15 @@ func (w *world) audit() {
 	}
 }
 
+// pry polls though the pool has not asked for it. What can start now could have
+// started when something happened last, or the wake-up comes too late.
+func (w *world) pry() {
+	w.t.Helper()
+	for _, e := range w.pool.Poll(w.now).Granted {
+		w.t.Fatalf("%s could start at %v, but the pool asked to be called at %v", w.of[e].ID, w.now, w.wake)
+	}
+}
+
 // at and after put something on the agenda.
 func (w *world) at(t time.Time, do func()) {
 	heap.Push(&w.agenda, item{at: t, seq: w.agenda.count(), do: do})

@@ -83,6 +83,12 @@ func populate(t *rapid.T, w *world, lanes, sessions []string) {
 	if rapid.IntRange(0, 3).Draw(t, "sleeps") == 0 {
 		w.after(time.Duration(rapid.IntRange(0, 100_000).Draw(t, "asleep at"))*time.Millisecond, w.slept)
 	}
+	for range rapid.IntRange(0, 10).Draw(t, "looks") {
+		w.after(time.Duration(rapid.IntRange(0, 400_000).Draw(t, "look at"))*time.Millisecond, func() {
+			w.step(w.now) // a wake-up that is due first
+			w.pry()
+		})
+	}
 	// Some leave in the very moment in which they are granted a slot.
 	w.granted = func(c *call) {
 		if rapid.IntRange(0, 19).Draw(t, "leaves when granted") == 0 {

@@ -87,8 +87,9 @@ type Learner struct {
 	wave  int       // counts the refusals that counted; a start remembers its value
 	gate  time.Time // no start before
 
-	lastRefused  time.Time    // start of the attempt refused last
-	lastStart    time.Time    //
+	lastRefused  time.Time // start of the attempt refused last
+	lastStart    time.Time
+	wanted       time.Time    // since when a level is wanted that was not seen to hold for long; zero: none is
 	lastReleases [4]time.Time // newest first
 	meanCall     time.Duration
 	window       window
@@ -153,16 +154,27 @@ func (l *Learner) May(now time.Time, inFlight int) Permit {
 	if now.Before(l.gate) {
 		return Permit{Until: l.gate}
 	}
-	// Until a refusal is known a wave of starts would all be refused: one at a
-	// time. The same where a level has not been seen to hold for long. Alone in
-	// flight there is no wave.
-	if l.row > 0 || level > 1 && l.cfg.Min < l.cfg.Max && l.stale(now, level) {
+	// After a refusal, until a start is accepted: one at a time, since the next
+	// may be refused as well.
+	if l.row > 0 {
 		if at := l.lastStart.Add(spacing); now.Before(at) {
 			return Permit{Until: at}
 		}
 	}
 	if level > l.stable {
 		return l.mayProbe(now, level)
+	}
+	// The same among levels that have not been seen to hold for long: the limit
+	// may have fallen. Alone in flight there is no wave, and a fixed limit is its
+	// user's word.
+	if level > 1 && l.cfg.Min < l.cfg.Max && l.stale(now, level) {
+		// Starts below it must not put it off for ever.
+		if l.wanted.IsZero() {
+			l.wanted = now
+		}
+		if at := earlier(l.lastStart, l.wanted).Add(spacing); now.Before(at) {
+			return Permit{Until: at}
+		}
 	}
 	if d := l.currentDoubt(now); d != nil && d.count == 1 && level >= d.lowest {
 		if at := earlier(l.calm(), d.tried.Add(4*l.rest())); now.Before(at) {
@@ -206,6 +218,9 @@ func (l *Learner) Start(now time.Time, inFlight int, p Permit) Start {
 	}
 	if d := l.currentDoubt(now); d != nil && s.Level >= d.lowest {
 		d.tried = now
+	}
+	if s.Level > 1 && l.stale(now, s.Level) {
+		l.wanted = time.Time{}
 	}
 	l.lastStart = now
 	return s

@@ -276,3 +276,36 @@ func TestHoldForbidsProbes(t *testing.T) {
 		t.Errorf("a hold held up a start at the stable level: %+v", p)
 	}
 }
+
+// Short calls that follow each other at the level below must not keep a level
+// that is to be entered with spacing from ever being entered.
+func TestShortCallsBelowDoNotKeepAStaleLevelShut(t *testing.T) {
+	l := restored(t, 3)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	highest := 0
+	var running []limit.Start
+	for range 100 { // a call of 100 ms, always somebody waiting
+		for p := l.May(now, len(running)); p.OK; p = l.May(now, len(running)) {
+			s := l.Start(now, len(running), p)
+			running = append(running, s)
+			highest = max(highest, s.Level)
+		}
+		now = now.Add(100 * time.Millisecond)
+		oldest := running[0]
+		running = running[1:]
+		l.Accepted(now, oldest)
+		l.Ended(now, oldest, true)
+	}
+	if highest != 3 {
+		t.Errorf("highest level entered is %d, want 3", highest)
+	}
+}
+
+func restored(t *testing.T, stable int) *limit.Learner {
+	t.Helper()
+	l, err := limit.Restore(limit.Config{}, limit.State{Version: limit.Version, Stable: stable})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}

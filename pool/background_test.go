@@ -59,7 +59,7 @@ func TestAtLimitOneBackgroundLooksOutForASecond(t *testing.T) {
 func TestTheLastFreeSlotIsKeptForAPersonAtWork(t *testing.T) {
 	// slots is a lane of three; an interactive call takes 2 s, others 100 s.
 	slots := func(t *testing.T) *world {
-		w := newWorld(t, config(fixed(3), fixed(3)))
+		w := newWorld(t, config(fixed(3), fixed(5)))
 		w.warm("glm", 3)
 		w.answers = func(c *call) answer {
 			if c.Class == admission.Interactive {

@@ -40,6 +40,6 @@ func (o *overload) passed(e *Entry) bool {
 	if !o.active || e.started.Before(o.known) {
 		return false
 	}
-	*o = overload{known: o.known}
+	*o = overload{known: o.known, until: o.until} // a straggler may have brought a hint meanwhile
 	return true
 }

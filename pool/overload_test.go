@@ -157,6 +157,31 @@ func TestAWaveOfRefusalsIsOneReasonToRest(t *testing.T) {
 	}
 }
 
+// A straggler of the wave brings a hint while a trial runs: the trial's success
+// does not cut the pause that the provider asked for.
+func TestAHintOfAStragglerOutlivesTheTrial(t *testing.T) {
+	w := newWorld(t, config(fixed(2), fixed(2)))
+	w.warm("glm", 2)
+	w.answers = func(c *call) answer {
+		switch {
+		case len(c.starts) > 1 || c.ID == "r2":
+			return good(3*time.Second, 5*time.Second)
+		case c.ID == "r1":
+			a := no(provider.Overload, time.Minute)
+			a.first = 2 * time.Second
+			return a
+		}
+		return no(provider.Overload, 0)
+	}
+	w.call("glm", "a", admission.Interactive)
+	w.call("glm", "b", admission.Interactive)
+	c := w.call("glm", "c", admission.Interactive)
+	w.finish(2 * time.Minute) // the world sees to the pause
+	if !c.starts[0].Before(w.calls[1].starts[0].Add(2 * time.Second)) {
+		t.Errorf("no trial ran while the straggler was under way")
+	}
+}
+
 func TestARequestThatAloneIsRefusedIsGivenUp(t *testing.T) {
 	w := newWorld(t, config(fixed(1), limit.Config{}))
 	w.answers = func(c *call) answer {

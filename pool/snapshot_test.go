@@ -207,3 +207,13 @@ func TestEventsTellTheStoryAndNoSecret(t *testing.T) {
 		t.Errorf("told twice: %+v", again)
 	}
 }
+
+func TestOneCallRuns(t *testing.T) {
+	w := newWorld(t, config(limit.Config{}, limit.Config{}))
+	c := w.call("glm", "s", admission.Interactive)
+	w.finish(time.Minute)
+	w.want(c, "answered")
+	if c.ended.Sub(epoch) != time.Second {
+		t.Errorf("took %v", c.ended.Sub(epoch))
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -241,22 +242,35 @@ func (t *Transport) identify(req *http.Request) *Call {
 }
 
 // profileOf finds the provider whose base a request's URL begins with; the
-// longest wins.
+// longest wins. At another host, as behind a gateway, a path that is like no other
+// provider's tells it just as well.
 func profileOf(req *http.Request) (*provider.Profile, provider.Dialect) {
-	url := req.URL.Scheme + "://" + req.URL.Host + req.URL.Path
-	best, dialect, length := (*provider.Profile)(nil), DialectOf(req.URL.Path), 0
+	site := req.URL.Scheme + "://" + req.URL.Host
+	var best *provider.Profile
+	longest, atHome := 0, false
 	for _, name := range provider.Names() {
 		p, _ := provider.Lookup(name)
 		for _, base := range p.Bases {
-			if len(base) > length && strings.HasPrefix(url, base) {
-				best, length = p, len(base)
+			u, err := url.Parse(base)
+			if err != nil || !strings.HasPrefix(req.URL.Path, u.Path) {
+				continue
 			}
+			home := u.Scheme+"://"+u.Host == site
+			if !home && (atHome || !distinct(u.Path)) || best != nil && home == atHome && len(u.Path) <= longest {
+				continue
+			}
+			best, longest, atHome = p, len(u.Path), home
 		}
 	}
 	if best == nil {
 		best, _ = provider.Lookup("generic")
 	}
-	return best, dialect
+	return best, DialectOf(req.URL.Path)
+}
+
+// distinct tells that the path of a base is not one that many providers have.
+func distinct(path string) bool {
+	return strings.Count(path, "/") >= 2 && !strings.HasSuffix(path, "/v1")
 }
 
 // DialectOf tells the dialect that a path is written in: …/messages is

@@ -31,7 +31,7 @@ var ErrDraining = errors.New("proxy: weir is going down")
 func (x *exchange) modify(resp *http.Response) error {
 	x.stopHold()
 	info := x.trace.Info()
-	x.bounded = info.Whole || resp.ContentLength >= 0
+	x.whole = info.Whole
 	x.writeNames(resp.Header)
 	status, name := x.verdictStatus(resp.StatusCode, info)
 	good := info.Last.Kind == provider.OK && info.Refused == nil

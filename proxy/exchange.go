@@ -38,7 +38,7 @@ type exchange struct {
 	committed bool // 200 and keep-alives went out
 	scratch   http.Header
 
-	bounded   bool // the answer's length is known, or it has been read whole
+	whole     bool // the answer was read to its end before it is passed on
 	status    int
 	sent      int64
 	firstByte time.Duration
@@ -135,10 +135,10 @@ func (x *exchange) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Flush implements [http.Flusher]. An answer whose end is known needs none: it
-// goes out as it fills the buffer, and at its end.
+// Flush implements [http.Flusher]. An answer that has come whole needs none: it
+// goes out at its end.
 func (x *exchange) Flush() {
-	if x.bounded && !x.committed {
+	if x.whole && !x.committed {
 		return
 	}
 	if f, ok := x.rw.(http.Flusher); ok {

@@ -118,7 +118,7 @@ func TestOverlappingCallsAreRunAsTheProviderBearsThem(t *testing.T) {
 		}
 		all.Wait()
 		if refused > 5 {
-			t.Errorf("%d refusals", refused)
+			t.Errorf("%d refusals; %+v", refused, g.Snapshot().Accounts[0].Lanes[0])
 		}
 		idle(t, g)
 		s := g.Snapshot()

@@ -26,6 +26,7 @@ const (
 	calmAtMost    = 30 * time.Second       // how long a repeated probe looks for a calm moment
 	shutFactor    = 50                     // a probe may cost at most 1/50 of the time
 	maxGate       = time.Minute
+	inTransit     = 20 * time.Millisecond // how old the end of an answer may be when it is heard of
 )
 
 // Config bounds a [Learner]. The zero Config means 1 to 24, starting at 1.
@@ -92,6 +93,8 @@ type Learner struct {
 	wanted       time.Time    // since when a level is wanted that was not seen to hold for long; zero: none is
 	lastReleases [4]time.Time // newest first
 	meanCall     time.Duration
+	departures   [8]departure // the last attempts that left
+	order        uint64       // counts departures
 	window       window
 }
 
@@ -101,6 +104,13 @@ type doubt struct {
 	count  int       // refusals, a wave counted once
 	first  time.Time // when the first was known
 	tried  time.Time // last start at such a level, or the first refusal
+}
+
+// departure is an attempt that has left its slot.
+type departure struct {
+	started, left time.Time
+	answered      bool
+	order         uint64
 }
 
 // A Level is what is known of one number of attempts in flight.
@@ -115,6 +125,7 @@ type Level struct {
 type Start struct {
 	Sample
 	wave  int
+	order uint64 // departures before it
 	valid bool
 }
 
@@ -209,7 +220,7 @@ func (l *Learner) mayProbe(now time.Time, level int) Permit {
 // Start records that an attempt starts with so many in flight before it. The
 // permit is the one that [Learner.May] gave at the same moment.
 func (l *Learner) Start(now time.Time, inFlight int, p Permit) Start {
-	s := Start{Sample: Sample{At: now, Level: inFlight + 1, Probe: p.Probe, SinceStart: age(now, l.lastStart)}, wave: l.wave, valid: true}
+	s := Start{Sample: Sample{At: now, Level: inFlight + 1, Probe: p.Probe, SinceStart: age(now, l.lastStart)}, wave: l.wave, order: l.order, valid: true}
 	for i, at := range l.lastReleases {
 		s.SinceRelease[i] = age(now, at)
 	}
@@ -232,10 +243,13 @@ func (l *Learner) Accepted(now time.Time, s Start) Reason {
 	if !s.valid {
 		return Unchanged
 	}
+	proof := l.provesLevel(s)
 	lv := l.level(s.Level)
 	lv.Accepted++
 	lv.Score = max(0, lv.Score-scoreAccepted)
-	lv.Last = now
+	if proof {
+		lv.Last = now
+	}
 	l.tokens = min(maxTokens, l.tokens+earn)
 	l.window.add(s.Sample, true)
 	if !s.At.Before(l.lastRefused) {
@@ -247,7 +261,7 @@ func (l *Learner) Accepted(now time.Time, s Start) Reason {
 	if d := l.currentDoubt(now); d != nil && s.wave == l.wave {
 		// At the doubted level time has cured it; below it, after a second
 		// refusal, the cut stands.
-		if s.Level >= d.lowest || d.count >= 2 {
+		if proof && s.Level >= d.lowest || d.count >= 2 {
 			l.doubt = nil
 		}
 	}
@@ -255,7 +269,7 @@ func (l *Learner) Accepted(now time.Time, s Start) Reason {
 		return Unchanged
 	}
 	l.clearProbe(s)
-	if s.Level != l.stable+1 || s.Level > l.cfg.Max {
+	if s.Level != l.stable+1 || s.Level > l.cfg.Max || !proof {
 		return Unchanged
 	}
 	l.setStable(now, s.Level)
@@ -324,6 +338,8 @@ func (l *Learner) Ended(now time.Time, s Start, answered bool) {
 		return
 	}
 	l.clearProbe(s)
+	l.order++
+	l.departures[l.order%uint64(len(l.departures))] = departure{started: s.At, left: now, answered: answered, order: l.order}
 	copy(l.lastReleases[1:], l.lastReleases[:3])
 	l.lastReleases[0] = now
 	if !answered {
@@ -334,6 +350,18 @@ func (l *Learner) Ended(now time.Time, s Start, answered bool) {
 	} else {
 		l.meanCall += (took - l.meanCall) / 8
 	}
+}
+
+// provesLevel tells whether an accepted start shows that its level holds. It does
+// not if the provider counted fewer in flight than we did: those that it refused
+// meanwhile, and those whose end was on its way to us when the start was made.
+func (l *Learner) provesLevel(s Start) bool {
+	for _, d := range l.departures {
+		if d.order > s.order && !d.started.After(s.At) && (!d.answered || d.left.Sub(s.At) <= inTransit) {
+			return false
+		}
+	}
+	return true
 }
 
 // Hold forbids probes before the moment.

@@ -420,8 +420,8 @@ func (g *Governor) all() []*account {
 	return all
 }
 
-// newID returns a short random name for a request.
-func (g *Governor) newID() string {
+// NewID returns a short random name for a request.
+func (g *Governor) NewID() string {
 	g.idsMu.Lock()
 	n := g.ids.Uint64()
 	g.idsMu.Unlock()

@@ -95,7 +95,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	r := &request{transport: t, req: req, call: c, trace: traceFrom(req.Context())}
 	if r.call.ID == "" {
 		named := *c
-		named.ID = t.Governor.newID()
+		named.ID = t.Governor.NewID()
 		r.call = &named
 	}
 	if err := r.hold(); err != nil {
@@ -116,6 +116,7 @@ type request struct {
 	trace     *Trace
 	body      *Body
 	slot      *Slot
+	lastErr   error          // why the last attempt got no answer, if it got none
 	last      *http.Response // the provider's last answer, read and kept, while the request waits again
 }
 
@@ -166,7 +167,7 @@ func (r *request) run(ctx context.Context) (*http.Response, error) {
 			return nil, context.Cause(ctx)
 		}
 		r.drop(r.last)
-		r.last = resp
+		r.last, r.lastErr = resp, err
 		before := time.Now()
 		again, refusal := slot.Refuse(ctx, o)
 		r.trace.note(func(i *TraceInfo) { i.Waited += time.Since(before) })
@@ -198,6 +199,10 @@ func (r *request) refused(err error) (*http.Response, error) {
 	if !errors.As(err, &refusal) {
 		r.drop(r.last)
 		return nil, err
+	}
+	if refusal.Reason == MaxWait && r.last == nil && r.lastErr != nil {
+		// It waited to be sent again, not for a slot: say what keeps it from that.
+		return nil, &UnreachableError{Attempts: refusal.Attempts, Err: r.lastErr}
 	}
 	own := r.last != nil && (refusal.Reason == MaxWait || refusal.Reason == GivenUp)
 	r.trace.note(func(i *TraceInfo) { i.Refused, i.Passed = refusal, own })

@@ -434,7 +434,7 @@ func TestARestoredAccountClimbsAsHighAsItsProvidersProfileSays(t *testing.T) {
 		}
 		climb := func(g *weir.Governor) int {
 			var all sync.WaitGroup
-			for range 1500 {
+			for i := range 1500 {
 				all.Go(func() {
 					s, err := g.Acquire(t.Context(), &weir.Call{Profile: openAI, Account: "a", Model: "m"})
 					if err != nil {
@@ -443,7 +443,7 @@ func TestARestoredAccountClimbsAsHighAsItsProvidersProfileSays(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 					s.Accepted()
-					time.Sleep(4 * time.Second)
+					time.Sleep(4*time.Second + time.Duration(i%97)*41*time.Millisecond) // not in step
 					s.Release(true)
 				})
 			}

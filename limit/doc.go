@@ -18,6 +18,9 @@
 //     a probe. If it is accepted, the level is stable and the next probe may
 //     follow at once, so that climbing costs a first byte a level. A probe
 //     without a verdict for 20 s stops being one.
+//     A start proves its level only if the provider counted as many as we did:
+//     not if one of those in flight with it turns out to have been refused, or
+//     ended within 20 ms of it, so that its end was on its way to us.
 //   - Budget. A refused probe costs a token and doubles the pause before the
 //     next (10 s to 8 min). An accepted start earns 0.009 of a token, up to 3, so
 //     voluntary refusals stay just under one in a hundred. Half of it halves

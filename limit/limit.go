@@ -469,7 +469,9 @@ func (l *Learner) Explain(now time.Time) string {
 		return fmt.Sprintf("%d is fixed by configuration", l.stable)
 	}
 	var text string
-	if lv := l.level(l.stable); lv.Accepted+lv.Refused > 0 {
+	if lv := l.level(l.stable); lv.Accepted == 0 && lv.Refused > 0 {
+		text = fmt.Sprintf("%d is not accepted yet: refused %d times", l.stable, lv.Refused)
+	} else if lv.Accepted > 0 {
 		text = fmt.Sprintf("%d is stable: %d of %d accepted", l.stable, lv.Accepted, lv.Accepted+lv.Refused)
 	} else {
 		text = fmt.Sprintf("%d is where it begins: nothing is known yet", l.stable)

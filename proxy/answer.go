@@ -121,10 +121,14 @@ func (x *exchange) verdictStatus(status int, info weir.TraceInfo) (int, string) 
 		if hidden {
 			return http.StatusServiceUnavailable, name
 		}
+		if status != http.StatusTooManyRequests { // the provider's own
+			return status, ""
+		}
 	case provider.Server:
 		if hidden {
 			return http.StatusBadGateway, name
 		}
+		return status, "" // the provider's own
 	case provider.Invalid:
 		if info.Last.NotFound {
 			return http.StatusNotFound, name
@@ -135,16 +139,22 @@ func (x *exchange) verdictStatus(status int, info weir.TraceInfo) (int, string) 
 
 // change gives an answer its status, and what must go with it.
 func (x *exchange) change(resp *http.Response, status int, info weir.TraceInfo) error {
+	hidden := resp.StatusCode < 400
 	resp.StatusCode, resp.Status = status, ""
 	if status == http.StatusTooManyRequests && retryable(info.Last.Kind) {
 		resp.Header = withoutOrders(resp.Header)
 		resp.Header.Set("Retry-After", strconv.Itoa(comeBack(info.Hint)))
 	}
-	body := info.Event // an error that came as an event is passed on as a body
+	body, made := info.Event, info.Event != nil // an error that came as an event is passed on as a body
 	if body == nil {
 		var err error
 		if body, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20)); err != nil {
 			return err
+		}
+		if hidden && isStream(resp) && !json.Valid(body) { // it ended without an answer or an error
+			made = true
+			body = sse.Dialect(x.dialect).ErrorBody(sse.Failure{Status: status, Message: "weir: the provider ended its stream without an answer, each time (" + info.Last.Kind.String() + ")", Retryable: true})
+			resp.Header.Set("Retry-After", strconv.Itoa(comeBack(info.Hint)))
 		}
 	}
 	resp.Body.Close()
@@ -154,7 +164,7 @@ func (x *exchange) change(resp *http.Response, status int, info weir.TraceInfo) 
 			body = billing(body)
 		}
 	}
-	if info.Event != nil && json.Valid(body) {
+	if made && json.Valid(body) {
 		resp.Header.Set("Content-Type", "application/json")
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
@@ -165,6 +175,9 @@ func (x *exchange) change(resp *http.Response, status int, info weir.TraceInfo) 
 
 // intoStream writes an answer that comes too late for a status into the stream.
 func (x *exchange) intoStream(resp *http.Response, status int, name string, info weir.TraceInfo) error {
+	if status < 400 {
+		status = http.StatusBadGateway
+	}
 	body := info.Event
 	if body == nil {
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
@@ -174,7 +187,7 @@ func (x *exchange) intoStream(resp *http.Response, status int, name string, info
 		RetryAfter: time.Duration(comeBack(info.Hint)) * time.Second,
 	}
 	if f.Message == "" {
-		f.Message = fmt.Sprintf("weir: the provider answered with status %d and no stream", status)
+		f.Message = fmt.Sprintf("weir: the provider answered with status %d and no stream", resp.StatusCode)
 	}
 	if f.Retryable { // the type and code by which tools know that they may come back
 		f.Code = ""
@@ -292,7 +305,7 @@ func (x *exchange) unreachable(err error, attempts int) {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		why = "it closed the connection before an answer"
 	}
-	x.fail(status, "upstream-unreachable", fmt.Sprintf("%s cannot be reached after %d attempts: %s. Check the address (--upstream), the network and the proxy variables", x.target.Profile.Name, attempts, why), 0)
+	x.fail(status, "upstream-unreachable", fmt.Sprintf("%s cannot be reached (attempts: %d): %s. Check the address (--upstream), the network and the proxy variables", x.target.Profile.Name, attempts, why), 0)
 }
 
 // billing turns the type of an Anthropic error into billing_error, by which

@@ -25,6 +25,7 @@ type exchange struct {
 	rw      http.ResponseWriter
 	ctx     context.Context
 	start   time.Time
+	id      string // of the request, in answers and in the log
 	dialect provider.Dialect
 	target  Target
 	call    *weir.Call
@@ -148,11 +149,11 @@ func (x *exchange) Flush() {
 
 // writeNames sets the headers that name the request.
 func (x *exchange) writeNames(h http.Header) {
-	if x.call == nil || x.call.Free {
+	h.Set("X-Weir-Request-Id", x.id)
+	info := x.trace.Info()
+	if info.Lane == "" { // it never came to a lane
 		return
 	}
-	info := x.trace.Info()
-	h.Set("X-Weir-Request-Id", info.ID)
 	h.Set("X-Weir-Lane", info.Lane)
 	h.Set("X-Weir-Attempts", strconv.Itoa(info.Attempts))
 	waited := info.Waited
@@ -178,6 +179,7 @@ func (x *exchange) end() {
 		TraceInfo: x.trace.Info(), Dialect: x.dialect, Start: x.start, End: time.Now(), FirstByte: x.firstByte,
 		Status: x.status, Sent: x.sent, Error: x.errorName, KeptAlive: x.committed,
 	}
+	r.ID = x.id
 	if x.target.Profile != nil {
 		r.Provider = x.target.Profile.Name
 	}

@@ -129,7 +129,7 @@ func New(cfg Config) *Handler {
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{handler: h, rw: w, start: time.Now(), dialect: weir.DialectOf(r.URL.Path), ctx: r.Context()}
+	x := &exchange{handler: h, rw: w, id: h.governor.NewID(), start: time.Now(), dialect: weir.DialectOf(r.URL.Path), ctx: r.Context()}
 	defer x.end()
 	if err := h.guard.Check(r); err != nil {
 		x.fail(http.StatusForbidden, "forbidden-origin", err.Error(), 0)
@@ -166,7 +166,7 @@ func (x *exchange) name(r *http.Request) bool {
 		}
 	}
 	x.call = &weir.Call{
-		Profile: x.target.Profile, Dialect: x.target.Dialect, Free: x.target.Free,
+		ID: x.id, Profile: x.target.Profile, Dialect: x.target.Dialect, Free: x.target.Free,
 		Account: x.handler.governor.Fingerprint(weir.Credential(r)), Session: clip(r.Header.Get("X-Weir-Session")),
 	}
 	var err error

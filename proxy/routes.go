@@ -80,6 +80,9 @@ func (r *Routes) add(arg string, explicit map[string]bool) (string, error) {
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return "", fmt.Errorf("upstream %q: a URL here has only scheme, host and path", arg)
 	}
+	if explicit[name] {
+		return "", fmt.Errorf("upstream %q: %s has an address already; NAME=URL gives one to another provider", arg, name)
+	}
 	explicit[name] = true
 	r.profiles[name] = at(p, u)
 	for other, q := range r.profiles {
@@ -136,6 +139,9 @@ func (e *RouteError) Error() string { return e.Text }
 func (r *Routes) Find(method, path string, header http.Header) (Target, error) {
 	p, rest := r.primary, path
 	d := weir.DialectOf(path)
+	if dotted(path) {
+		return Target{}, &RouteError{d, "the path has . or .. in it: write it out"}
+	}
 	if strings.HasPrefix(path, "/@") {
 		name, after, _ := strings.Cut(path[2:], "/")
 		if p = r.profiles[name]; p == nil {
@@ -195,7 +201,7 @@ func (r *Routes) full(p *provider.Profile, path string) (Target, bool) {
 	for _, q := range r.family(p) {
 		for d, base := range q.Bases {
 			prefix := pathOf(base)
-			if prefix == "" || len(prefix) < length || !strings.HasPrefix(path, prefix+"/") {
+			if prefix == "" && (d != provider.OpenAI || !endpoint(path)) || len(prefix) < length || !strings.HasPrefix(path, prefix+"/") {
 				continue
 			}
 			if len(prefix) > length || q == p && best.Profile != p || best.Profile == q && d == weir.DialectOf(path) {
@@ -214,6 +220,16 @@ func (r *Routes) full(p *provider.Profile, path string) (Target, bool) {
 		}
 	}
 	return Target{}, false
+}
+
+// endpoint tells that a path is one of the OpenAI dialect without a prefix, as
+// providers have it whose base is a bare host.
+func endpoint(path string) bool {
+	switch path {
+	case "/chat/completions", "/completions", "/embeddings", "/models":
+		return true
+	}
+	return strings.HasPrefix(path, "/models/")
 }
 
 // family returns the profiles of one vendor, the asked one first.
@@ -252,6 +268,21 @@ func pathOf(base string) string {
 		return rest[i:]
 	}
 	return ""
+}
+
+// dotted tells that a path has a segment that a server may resolve, so that the
+// path would not lead where it says.
+func dotted(path string) bool {
+	if !strings.Contains(path, ".") && !strings.Contains(path, "%2") {
+		return false
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		switch strings.ReplaceAll(strings.ReplaceAll(segment, "%2e", "."), "%2E", ".") {
+		case ".", "..":
+			return true
+		}
+	}
+	return false
 }
 
 // clip bounds a path from outside for an error's text.

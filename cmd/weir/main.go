@@ -50,6 +50,7 @@ agents never see it.`,
   weir demo
   weir simulate --limit 2`,
 		Args:          noArguments,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -23,7 +23,7 @@ func (l *eventLog) Observe(ev weir.Event) {
 	case pool.LimitChanged:
 		l.log.Info("limit", "lane", ev.Lane, "limit", ev.Limit, "reason", ev.Reason)
 	case pool.Refused:
-		l.log.Info("refused", "id", ev.Request, "lane", ev.Lane, "verdict", ev.Verdict, "code", ev.Code, "provider_id", ev.RequestID, "level", ev.Level, "attempt", ev.Attempt)
+		l.log.Debug("refused", "id", ev.Request, "lane", ev.Lane, "verdict", ev.Verdict, "code", ev.Code, "provider_id", ev.RequestID, "level", ev.Level, "attempt", ev.Attempt)
 	case pool.Closed:
 		l.log.Warn("closed", "lane", ev.Lane, "verdict", ev.Verdict, "code", ev.Code, "until", ev.Until)
 	case pool.Opened:
@@ -34,7 +34,7 @@ func (l *eventLog) Observe(ev weir.Event) {
 // record writes a request's line and counts it.
 func (d *Daemon) record(r proxy.Record) {
 	d.metrics.Request(metrics.Request{Outcome: r.Outcome(), FirstByte: r.FirstByte, Merged: r.Merged, Cut: r.Cut})
-	if r.Attempts == 0 && r.Error == "" && r.ID == "" && r.Lane == "" {
+	if r.Attempts == 0 && r.Error == "" && r.Lane == "" {
 		return // a greeting
 	}
 	verdicts := make([]string, len(r.Verdicts))
@@ -48,7 +48,7 @@ func (d *Daemon) record(r proxy.Record) {
 		slog.String("class", r.Class.String()),
 		slog.Time("start", r.Start.Round(0)),
 		slog.Time("end", r.End.Round(0)),
-		slog.Duration("waited", r.Waited.Round(time.Microsecond)),
+		slog.String("waited", r.Waited.Round(time.Microsecond).String()),
 		slog.Int("attempts", r.Attempts),
 		slog.String("verdicts", strings.Join(verdicts, ",")),
 		slog.Int("in_flight", r.Level),

@@ -46,8 +46,10 @@ that runs, it is done in what the last one has kept.`,
 			if err != nil {
 				return err
 			}
-			switch n {
-			case 0:
+			switch {
+			case n == 0 && lane != "":
+				return fmt.Errorf("nothing that is closed is called %q; /weir/api/state shows the names, and without one everything is opened", lane)
+			case n == 0:
 				fmt.Fprintln(cmd.OutOrStdout(), "nothing was closed")
 			default:
 				fmt.Fprintf(cmd.OutOrStdout(), "opened %d\n", n)

@@ -54,7 +54,10 @@ func TestServeSimulateAndResume(t *testing.T) {
 			t.Errorf("resume %v: status %d, %q, %q; want %q", args, status, stdout, stderr, want)
 		}
 	}
-	resumed("nothing was closed\n", "zai-coding/nobody/glm-5")
+	// A mistyped name must not look like success.
+	if status, stdout, stderr := execute(t, "resume", "--state", dir, "zai-coding/nobody/glm-5"); status != 1 || stdout != "" || !strings.Contains(stderr, "zai-coding/nobody/glm-5") {
+		t.Errorf("resume of a lane that is not closed: status %d, %q, %q", status, stdout, stderr)
+	}
 	resumed("opened 1\n")
 	resumed("nothing was closed\n")
 	if status, body := post(t, gateway, call); status != http.StatusOK {

@@ -266,6 +266,7 @@ func (c *clients) hangUp(t *testing.T, s *simulator, g *gateway, name string) {
 	}
 	eventually(t, "nothing of the calls is left", func() bool {
 		provider, gateway := s.stats(t), g.shown(t)
-		return provider.InFlight == 0 && provider.Aborted == aborted+1 && gateway.InFlight == 0 && gateway.Queued == 0
+		// The one that waits may get the slot in the moment before it leaves, too.
+		return provider.InFlight == 0 && (provider.Aborted == aborted+1 || provider.Aborted == aborted+2) && gateway.InFlight == 0 && gateway.Queued == 0
 	})
 }

@@ -211,7 +211,7 @@ func (p *Pool) decide(now time.Time, e *Entry, o Outcome) Decision {
 	if o.Final {
 		return Pass
 	}
-	if o.Hint > 0 && !e.Deadline.IsZero() && now.Add(o.Hint).After(e.Deadline) && retried(o.Kind) {
+	if o.Hint > 0 && !e.Deadline.IsZero() && now.Add(o.Hint).After(e.Deadline) && o.Kind.Retried() {
 		return Pass // it would be in vain to wait
 	}
 	l := e.lane
@@ -481,13 +481,4 @@ func (p *Pool) pauseOf(l *lane) Pause {
 		return p.pause
 	}
 	return l.pause
-}
-
-// retried tells whether a request with such a verdict waits for another attempt.
-func retried(k provider.Kind) bool {
-	switch k {
-	case provider.Concurrency, provider.Frequency, provider.Throttled, provider.Overload, provider.Server, provider.Transport:
-		return true
-	}
-	return false
 }

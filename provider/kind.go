@@ -57,6 +57,16 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
+// Retried reports whether a request whose attempt ended so may be worth another
+// attempt; the other kinds are final.
+func (k Kind) Retried() bool {
+	switch k {
+	case Concurrency, Frequency, Throttled, Overload, Server, Transport:
+		return true
+	}
+	return false
+}
+
 // MarshalText returns the kind's name. It fails for a value that is no Kind.
 func (k Kind) MarshalText() ([]byte, error) {
 	if int(k) >= kinds {

@@ -141,7 +141,7 @@ func (x *exchange) verdictStatus(status int, info weir.TraceInfo) (int, string) 
 func (x *exchange) change(resp *http.Response, status int, info weir.TraceInfo) error {
 	hidden := resp.StatusCode < 400
 	resp.StatusCode, resp.Status = status, ""
-	if status == http.StatusTooManyRequests && retryable(info.Last.Kind) {
+	if status == http.StatusTooManyRequests && info.Last.Kind.Retried() {
 		resp.Header = withoutOrders(resp.Header)
 		resp.Header.Set("Retry-After", strconv.Itoa(comeBack(info.Hint)))
 	}
@@ -183,7 +183,7 @@ func (x *exchange) intoStream(resp *http.Response, status int, name string, info
 		body, _ = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	}
 	f := sse.Failure{
-		Status: status, Code: info.Last.Code, Message: messageOf(body), Retryable: retryable(info.Last.Kind),
+		Status: status, Code: info.Last.Code, Message: messageOf(body), Retryable: info.Last.Kind.Retried(),
 		RetryAfter: time.Duration(comeBack(info.Hint)) * time.Second,
 	}
 	if f.Message == "" {
@@ -201,14 +201,6 @@ func (x *exchange) intoStream(resp *http.Response, status int, name string, info
 	}
 	x.failWith(name, f)
 	return errInStream
-}
-
-func retryable(k provider.Kind) bool {
-	switch k {
-	case provider.Concurrency, provider.Frequency, provider.Throttled, provider.Overload, provider.Server, provider.Transport:
-		return true
-	}
-	return false
 }
 
 // comeBack returns the seconds after which a client should try again: 5 to 55,

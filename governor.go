@@ -66,8 +66,13 @@ type State struct {
 // StateVersion is the version of [State].
 const StateVersion = 1
 
-// maxAccounts bounds the accounts that are remembered; beyond, idle ones go.
-const maxAccounts = 4096
+// maxAccounts bounds the accounts that are remembered; beyond, idle ones go. With
+// the hundred lanes of each that is a hundred thousand lanes of less than 8 KiB;
+// maxLanes of them, those used last, are kept beyond a restart.
+const (
+	maxAccounts = 1000
+	maxLanes    = 10_000
+)
 
 // A Governor lets calls run as their accounts and lanes bear it; the others wait
 // in a fair queue. It starts no goroutine of its own but short timers, and must be

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/weirhq/weir/limit"
 	"github.com/weirhq/weir/pool"
 )
 
@@ -76,7 +77,7 @@ func (s *Slot) wait(ctx context.Context) error {
 		a.mu.Unlock()
 		return nil
 	case s.granted: // the slot came in the moment in which its client left: hand it on
-		s.endLocked(false)
+		s.endLocked(limit.Unsent)
 		return context.Cause(ctx)
 	case expired:
 		s.turned = &pool.Turned{Reason: MaxWait, Hint: "the request waited as long as it may; more is in flight or queued than the provider bears"}
@@ -112,10 +113,10 @@ func (s *Slot) overLocked() {
 }
 
 // endLocked gives the slot back for good and unlocks a.mu.
-func (s *Slot) endLocked(answered bool) {
+func (s *Slot) endLocked(how limit.End) {
 	a := s.account
 	now := a.now()
-	a.pool.Ended(now, s.entry, answered)
+	a.pool.Ended(now, s.entry, how)
 	s.overLocked()
 	a.settle(now)
 }
@@ -140,7 +141,7 @@ func (s *Slot) complete() {
 	}
 	now := a.now()
 	a.pool.Accepted(now, s.entry)
-	a.pool.Ended(now, s.entry, true)
+	a.pool.Ended(now, s.entry, limit.Answered)
 	s.overLocked()
 	a.settle(now)
 }
@@ -153,7 +154,11 @@ func (s *Slot) Release(answered bool) {
 		s.account.mu.Unlock()
 		return
 	}
-	s.endLocked(answered)
+	how := limit.Abandoned
+	if answered {
+		how = limit.Answered
+	}
+	s.endLocked(how)
 }
 
 // Refuse gives the slot back because of the attempt's outcome. If the request is

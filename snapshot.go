@@ -35,15 +35,30 @@ func (g *Governor) Snapshot() Snapshot {
 }
 
 // State returns what is worth keeping, and whether anything has happened since
-// the last call.
+// the last call. Of more than ten thousand lanes those of the accounts used last
+// are kept.
 func (g *Governor) State() (s State, changed bool) {
 	s = State{Version: StateVersion, Accounts: map[string]pool.State{}}
+	type account struct {
+		name  string
+		used  time.Time
+		state pool.State
+	}
+	var all []account
 	for _, a := range g.all() {
 		a.mu.Lock()
-		s.Accounts[a.name] = a.pool.State()
+		all = append(all, account{a.name, a.used, a.pool.State()})
 		changed = changed || a.changed
 		a.changed = false
 		a.mu.Unlock()
+	}
+	slices.SortFunc(all, func(a, b account) int { return b.used.Compare(a.used) })
+	lanes := 0
+	for _, a := range all {
+		if lanes += len(a.state.Lanes); lanes > maxLanes {
+			break
+		}
+		s.Accounts[a.name] = a.state
 	}
 	return s, changed
 }

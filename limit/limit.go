@@ -5,7 +5,6 @@ import "time"
 // The constants of the ladder. What each is for, and what happens at half and
 // at twice its value, stands in the package comment.
 const (
-	earn          = 0.009            // tokens for an accepted start
 	maxTokens     = 3.0              // tokens that can be saved
 	minTokens     = -1.0             // deepest debt
 	firstTokens   = 2.0              // two early probes are paid in advance
@@ -15,7 +14,7 @@ const (
 	scoreAccepted = 0.27
 	scoreBad      = 8.0 // a level above it is failing: no retest, cut
 	maxRest       = 5 * time.Second
-	minRest       = 700 * time.Millisecond
+	minRest       = 500 * time.Millisecond
 	spacing       = 400 * time.Millisecond // between starts while one is unsure; longer than a refusal takes
 	staleAfter    = 10 * time.Minute       // a level not accepted for so long is entered with spacing
 	doubtAfter    = time.Minute            // a doubt without a second verdict is dropped
@@ -23,6 +22,18 @@ const (
 	calmAtMost    = 30 * time.Second       // how long a repeated probe looks for a calm moment
 	shutFactor    = 50                     // a probe may cost at most 1/50 of the time
 	maxGate       = time.Minute
+	maxHint       = time.Hour
+	awaits        = 5 * time.Second // how long a start is waited for, after two refusals in a row
+	maxNext       = 72 * time.Hour
+	patience      = 7                // refusals in a row after a refused probe before a cut
+	freeWait      = 10 * time.Second // pause before a try without a token
+	maxFree       = 10 * time.Minute
+	crashWithin   = time.Minute      // a fall so soon after a rise may be a crash
+	lately        = 30 * time.Minute // how long the refusal of the level above counts as known
+	mostLag       = 3500 * time.Millisecond
+	shortCall     = 3 * time.Second
+	mostPace      = 12 * time.Second
+	paceProof     = 90 * time.Second      // a burst can hide a pace for so long
 	inTransit     = 20 * time.Millisecond // how old the end of an answer may be when it is heard of
 )
 
@@ -31,11 +42,21 @@ type Config struct {
 	Min   int // lowest level, at least 1; zero means 1
 	Max   int // highest level; zero means 24; Min = Max fixes the limit
 	Start int // first level, between Min and Max; zero means Min
+	// Eager is the share of accepted starts that may be risked on tries above the
+	// stable level, 0.0025 to 0.04; zero means [DefaultEager].
+	Eager float64
 }
 
 // DefaultMax is the highest level that a zero [Config] climbs to, in attempts
 // in flight: above every number that has been reported for a coding plan.
 const DefaultMax = 24
+
+// The bounds of [Config.Eager] and its default.
+const (
+	MinEager     = 0.0025
+	DefaultEager = 0.009
+	MaxEager     = 0.04
+)
 
 func (c Config) withDefaults() Config {
 	if c.Min < 1 {
@@ -46,10 +67,14 @@ func (c Config) withDefaults() Config {
 	}
 	c.Max = max(c.Max, c.Min)
 	c.Start = min(max(c.Start, c.Min), c.Max)
+	if c.Eager == 0 {
+		c.Eager = DefaultEager
+	}
+	c.Eager = min(max(c.Eager, MinEager), MaxEager)
 	return c
 }
 
-// Reason says why a learner's limit changed.
+// Reason says what a learner has changed its mind about.
 type Reason string
 
 // The reasons of a change.
@@ -58,6 +83,10 @@ const (
 	ProbeAccepted Reason = "probe-accepted" // a start one above the limit was accepted
 	RefusedAgain  Reason = "refused-again"  // the retest of a refused level was refused too
 	LevelFailing  Reason = "level-failing"  // the level has been refused too often of late
+
+	LagFound  Reason = "lag-found"  // slots count on after their end; the level stays
+	PaceFound Reason = "pace-found" // starts must be apart; the level stays
+	GapLost   Reason = "gap-lost"   // a lag or a pace was none, or is over; the level stays
 )
 
 // A Learner finds the highest number of attempts in flight that a provider
@@ -74,40 +103,60 @@ type Learner struct {
 	proved bool      // stable was accepted since then
 	levels []Level   // by level; index 0 is unused
 
-	tokens  float64       // what probes are paid with
-	wait    time.Duration // pause after the next refused probe
-	next    time.Time     // no probe before
-	careful bool          // the last probe failed, or the limit was cut: probe at a calm moment only
-	probe   time.Time     // start of the undecided probe; zero: none
+	tokens    float64       // what probes are paid with
+	wait      time.Duration // pause after the next refused probe
+	next      time.Time     // no probe before
+	careful   bool          // the last probe failed, or the limit was cut: probe at a calm moment only
+	probe     time.Time     // start of the undecided probe; zero: none
+	failed    time.Time     // when a probe was refused last and nothing has been accepted since; zero otherwise
+	free      time.Time     // when a probe may be made without a token; zero: never
+	freely    time.Duration // pause before the next such probe
+	crash     crash
+	above     time.Time // when the level above stable was refused last
+	aboveCalm time.Time // the same, at a calm moment; zero after a rise
+	full      int       // the level that a release lag was found to add up to; may be above stable
 
 	doubt *doubt
 	row   int       // waves of refusals since the last acceptance
 	wave  int       // counts the refusals that counted; a start remembers its value
 	gate  time.Time // no start before
 
-	lastRefused  time.Time // start of the attempt refused last
-	lastStart    time.Time
-	wanted       time.Time    // since when a level is wanted that was not seen to hold for long; zero: none is
-	lastReleases [4]time.Time // newest first
-	meanCall     time.Duration
-	departures   [8]departure // the last attempts that left
-	order        uint64       // counts departures
-	window       window
+	lag       gap // how long an ended slot counts on
+	abandoned gap // how long an abandoned one does
+	pace      gap // the space between starts
+	releases  releases
+
+	lastRefused time.Time // start of the attempt refused last
+	lastStart   time.Time
+	awaited     time.Time // start of the last attempt, while it has no verdict
+	taken       time.Time // start of the last attempt that is not known to be refused
+	takenBefore time.Time // of the one before it
+	wanted      time.Time // since when a level is wanted that was not seen to hold for long; zero: none is
+	meanCall    time.Duration
+	firstByte   roundTrip
+	departures  [8]departure // the last attempts that left
+	starts      uint64       // counts starts
+	order       uint64       // counts departures
+	window      window
+	history     history
 }
 
 // doubt is a refusal at or below the limit that is not believed yet.
 type doubt struct {
-	lowest int       // lowest level refused
-	count  int       // refusals, a wave counted once
-	first  time.Time // when the first was known
-	tried  time.Time // last start at such a level, or the first refusal
+	lowest  int       // lowest level refused
+	count   int       // refusals, a wave counted once
+	first   time.Time // when the first was known
+	tried   time.Time // last start at such a level, or the first refusal
+	patient bool      // it began right after a refused probe, which may have shut the lane
 }
 
 // departure is an attempt that has left its slot.
 type departure struct {
-	started, left time.Time
-	answered      bool
-	order         uint64
+	seq      uint64 // of its start
+	order    uint64
+	left     time.Time
+	answered bool
+	unsent   bool
 }
 
 // A Level is what is known of one number of attempts in flight.
@@ -120,16 +169,38 @@ type Level struct {
 // A Start is one attempt as its learner sees it. The caller keeps it and hands
 // it back with the verdict. The zero Start stands for none.
 type Start struct {
-	Sample
-	wave  int
-	order uint64 // departures before it
-	valid bool
+	At    time.Time
+	Level int  // attempts in flight and slots that still count, itself included
+	Probe bool // it was one above the stable level
+
+	sample sample
+	held   int // slots that still counted
+	wave   int
+	seq    uint64 // starts before it
+	order  uint64 // departures before it
+	free   bool   // a probe without a token
+	calm   bool   // no start or release shortly before
+	valid  bool
 }
+
+// An End is how an attempt left its slot.
+type End uint8
+
+// The ends.
+const (
+	Answered  End = iota // its answer has wholly ended
+	Abandoned            // the client went away, or the answer broke
+	Unsent               // the provider never held it: refused, or not sent at all
+)
 
 // New returns a learner at its first level that has seen nothing yet.
 func New(cfg Config) *Learner {
 	cfg = cfg.withDefaults()
-	return &Learner{cfg: cfg, stable: cfg.Start, tokens: firstTokens, wait: firstWait}
+	return &Learner{
+		cfg: cfg, stable: cfg.Start, tokens: firstTokens, wait: firstWait, freely: freeWait,
+		lag: gap{most: mostLag}, abandoned: gap{most: mostLag},
+		pace: gap{most: mostPace, prove: paceProof},
+	}
 }
 
 // Stable returns the level that holds, in attempts in flight.
@@ -148,32 +219,64 @@ func (l *Learner) Limit() int {
 // or of a provider's hint; zero or a past moment means that nothing is shut.
 func (l *Learner) Gate() time.Time { return l.gate }
 
+// Pace returns the learned space between starts; zero means none.
+func (l *Learner) Pace() time.Duration { return l.pace.val }
+
+// Lag returns how long a slot counts on after an answered attempt and after an
+// abandoned one; zero means not at all.
+func (l *Learner) Lag() (answered, abandoned time.Duration) {
+	return l.lag.val, max(l.abandoned.val, l.lag.val)
+}
+
 // A Permit answers whether an attempt may start.
 type Permit struct {
 	OK    bool
 	Probe bool      // it would be one above the stable level
 	Until time.Time // when to ask again if not OK; zero: after the next event
+
+	free bool
 }
 
 // May tells whether one more attempt may start while so many are in flight and
 // somebody waits for it.
 func (l *Learner) May(now time.Time, inFlight int) Permit {
-	level := inFlight + 1
-	if now.Before(l.gate) {
-		return Permit{Until: l.gate}
+	shut := l.gate
+	if l.pace.val > 0 {
+		shut = later(shut, l.taken.Add(l.pace.val))
 	}
 	// After a refusal, until a start is accepted: one at a time, since the next
 	// may be refused as well.
 	if l.row > 0 {
-		if at := l.lastStart.Add(spacing); now.Before(at) {
-			return Permit{Until: at}
-		}
+		shut = later(shut, l.lastStart.Add(spacing))
 	}
+	// After the second, not before the verdict on the last: where something has
+	// shut the lane, the first that passes must not be followed into the next shut.
+	if l.row >= 2 && l.awaited.Equal(l.lastStart) {
+		shut = later(shut, l.lastStart.Add(awaits))
+	}
+	if now.Before(shut) {
+		return Permit{Until: shut}
+	}
+	held, until := l.held(now)
+	level := inFlight + held + 1
+	p := l.mayStart(now, level)
+	// A probe beside slots that only may still count would prove nothing, nor would
+	// one while it is being found out for how long they do.
+	if p.Probe && level > l.full && (held > 0 || l.lag.state == searching) {
+		p = Permit{}
+	}
+	if !p.OK && held > 0 && (p.Until.IsZero() || until.Before(p.Until)) {
+		p.Until = until
+	}
+	return p
+}
+
+func (l *Learner) mayStart(now time.Time, level int) Permit {
 	if level > l.stable {
 		return l.mayProbe(now, level)
 	}
-	// The same among levels that have not been seen to hold for long: the limit
-	// may have fallen. Alone in flight there is no wave, and a fixed limit is its
+	// Among levels that have not been seen to hold for long one at a time as well:
+	// the limit may have fallen. Alone in flight there is no wave, and a fixed limit is its
 	// user's word.
 	if level > 1 && l.cfg.Min < l.cfg.Max && l.stale(now, level) {
 		// Starts below it must not put it off for ever.
@@ -184,7 +287,7 @@ func (l *Learner) May(now time.Time, inFlight int) Permit {
 			return Permit{Until: at}
 		}
 	}
-	if d := l.currentDoubt(now); d != nil && d.count == 1 && level >= d.lowest {
+	if d := l.currentDoubt(now); d != nil && d.count == 1 && level >= d.lowest && level > l.cfg.Min {
 		if at := earlier(l.calm(), d.tried.Add(4*l.rest())); now.Before(at) {
 			return Permit{Until: at}
 		}
@@ -193,36 +296,66 @@ func (l *Learner) May(now time.Time, inFlight int) Permit {
 }
 
 func (l *Learner) mayProbe(now time.Time, level int) Permit {
-	if level != l.stable+1 || level > l.cfg.Max || !l.proved || l.tokens < 1 || l.currentDoubt(now) != nil {
+	if level != l.stable+1 || level > l.cfg.Max || !l.proved || l.currentDoubt(now) != nil {
 		return Permit{}
 	}
 	if !l.probe.IsZero() {
-		if at := l.probe.Add(undecided); now.Before(at) {
+		at := l.probe.Add(undecided)
+		if now.Before(at) {
 			return Permit{Until: at}
 		}
-		l.probe = time.Time{} // no verdict: it may still raise the limit if it is accepted late
-		l.next = now.Add(l.wait)
+		l.noVerdict(now)
 	}
-	if now.Before(l.next) {
-		return Permit{Until: l.next}
+	paid := l.tokens >= 1
+	if !paid && (l.free.IsZero() || l.tokens <= 0) {
+		return Permit{}
+	}
+	// A kept moment that lies further ahead than any that is set is damaged.
+	if l.next.Sub(now) > maxNext {
+		l.next = now
+	}
+	next := l.next
+	if !paid {
+		next = later(next, l.free)
+	}
+	if now.Before(next) {
+		return Permit{Until: next}
 	}
 	if l.careful {
-		if at := earlier(l.calm(), l.next.Add(calmAtMost)); now.Before(at) {
+		if at := earlier(l.calm(), next.Add(calmAtMost)); now.Before(at) {
 			return Permit{Until: at}
 		}
 	}
-	return Permit{OK: true, Probe: true}
+	return Permit{OK: true, Probe: true, free: !paid}
+}
+
+// noVerdict ends a probe that has had no verdict for long. It may still raise
+// the limit if it is accepted late; not if first bytes never take so long: then
+// the provider keeps calls waiting that are too many, instead of refusing them.
+func (l *Learner) noVerdict(now time.Time) {
+	l.probe = time.Time{}
+	if !l.firstByte.slow(undecided) {
+		l.next = now.Add(l.wait)
+		return
+	}
+	l.level(l.stable+1).Refused++
+	l.history.charge(now, ByLevel, false)
+	l.above = now
+	l.probeFailed(now, 0.5)
 }
 
 // Start records that an attempt starts with so many in flight before it. The
 // permit is the one that [Learner.May] gave at the same moment.
 func (l *Learner) Start(now time.Time, inFlight int, p Permit) Start {
-	s := Start{Sample: Sample{At: now, Level: inFlight + 1, Probe: p.Probe, SinceStart: age(now, l.lastStart)}, wave: l.wave, order: l.order, valid: true}
-	for i, at := range l.lastReleases {
-		s.SinceRelease[i] = age(now, at)
-	}
+	held, _ := l.held(now)
+	s := Start{At: now, Level: inFlight + held + 1, Probe: p.Probe, held: held, wave: l.wave, seq: l.starts, order: l.order, free: p.free, calm: !now.Before(l.calm()), valid: true}
+	s.sample = sample{at: now.UnixNano(), running: uint16(min(inFlight+1, longest)), spaced: milliseconds(age(now, l.taken))}
+	l.releases.ages(now, &s.sample)
 	if p.Probe {
 		l.probe = now
+		if p.free {
+			l.free = time.Time{}
+		}
 	}
 	if d := l.currentDoubt(now); d != nil && s.Level >= d.lowest {
 		d.tried = now
@@ -230,7 +363,15 @@ func (l *Learner) Start(now time.Time, inFlight int, p Permit) Start {
 	if s.Level > 1 && l.stale(now, s.Level) {
 		l.wanted = time.Time{}
 	}
-	l.lastStart = now
+	if age(now, l.lastStart) > staleAfter {
+		// What was learned before a long rest is looked at again before long.
+		for _, g := range [...]*gap{&l.lag, &l.abandoned, &l.pace} {
+			g.pause = min(g.pause, firstLook)
+		}
+	}
+	l.starts++
+	l.lastStart, l.awaited = now, now
+	l.taken, l.takenBefore = now, l.taken
 	return s
 }
 
@@ -240,6 +381,17 @@ func (l *Learner) Accepted(now time.Time, s Start) Reason {
 	if !s.valid {
 		return Unchanged
 	}
+	before := l.gaps()
+	return l.news(before, l.accepted(now, s))
+}
+
+func (l *Learner) accepted(now time.Time, s Start) Reason {
+	took := now.Sub(s.At)
+	if took > undecided && l.firstByte.slow(took) && s.Level > 1 {
+		return l.late(now, s)
+	}
+	l.firstByte.add(took)
+	l.decided(s)
 	proof := l.provesLevel(s)
 	lv := l.level(s.Level)
 	lv.Accepted++
@@ -247,18 +399,22 @@ func (l *Learner) Accepted(now time.Time, s Start) Reason {
 	if proof {
 		lv.Last = now
 	}
-	l.tokens = min(maxTokens, l.tokens+earn)
-	l.window.add(s.Sample, true)
+	l.history.count(now, s.Level, true)
+	l.tokens = min(maxTokens, l.tokens+l.cfg.Eager)
+	l.sampled(&s, accepted)
+	l.acceptedGaps(now, &s)
 	if !s.At.Before(l.lastRefused) {
-		l.row = 0
+		l.opened(now)
 	}
 	if s.Level >= l.stable && !s.At.Before(l.since) {
 		l.proved = true
 	}
 	if d := l.currentDoubt(now); d != nil && s.wave == l.wave {
-		// At the doubted level time has cured it; below it, after a second
-		// refusal, the cut stands.
-		if proof && s.Level >= d.lowest || d.count >= 2 {
+		switch {
+		case proof && s.Level >= d.lowest:
+			l.doubt = nil
+			l.cured(now, d)
+		case d.count >= 2: // below it, after a second refusal: the cut stands
 			l.doubt = nil
 		}
 	}
@@ -269,26 +425,68 @@ func (l *Learner) Accepted(now time.Time, s Start) Reason {
 	if s.Level != l.stable+1 || s.Level > l.cfg.Max || !proof {
 		return Unchanged
 	}
+	l.crash.rose(now, l.stable)
 	l.setStable(now, s.Level)
 	l.probe = time.Time{} // a later one at the same level is no longer above it
 	l.proved, l.careful = true, false
 	l.wait, l.next = firstWait, now
+	if s.free {
+		l.freely = max(freeWait, l.freely/2)
+	}
 	return ProbeAccepted
 }
 
-// Refused records a refusal that speaks about the number in flight. The hint
-// is how long the provider asks to wait, zero or less if it does not say; rnd is
-// in [0, 1).
-func (l *Learner) Refused(now time.Time, s Start, hint time.Duration, rnd float64) Reason {
-	if !s.valid {
-		return Unchanged
+// opened records that a start made after the last refusal was accepted: a row
+// of refusals is over.
+func (l *Learner) opened(now time.Time) {
+	if !l.failed.IsZero() && l.row >= 2 {
+		l.history.shut(now.Sub(l.failed))
+		// The probe had shut the lane: it may cost at most a fiftieth of the time.
+		l.Hold(now.Add(shutFactor * now.Sub(l.failed)))
+	}
+	l.row, l.failed = 0, time.Time{}
+}
+
+// late records an acceptance that came so late that the provider must have kept
+// the call waiting: a refusal without words.
+func (l *Learner) late(now time.Time, s Start) Reason {
+	l.clearProbe(s)
+	if s.Level > l.stable {
+		return Unchanged // it has failed as a probe already
 	}
 	lv := l.level(s.Level)
 	lv.Refused++
 	lv.Score += scoreRefused
-	l.window.add(s.Sample, false)
+	l.history.count(now, s.Level, false)
+	if s.wave != l.wave {
+		return Unchanged
+	}
+	l.wave++
+	return l.refusedBelow(now, s, lv)
+}
+
+// Refused records a refusal that speaks about the number in flight, or about an
+// unknown cause. The hint is how long the provider asks to wait, zero or less
+// if it does not say; rnd is in [0, 1).
+func (l *Learner) Refused(now time.Time, s Start, hint time.Duration, rnd float64) Reason {
+	if !s.valid {
+		return Unchanged
+	}
+	before := l.gaps()
+	return l.news(before, l.refused(now, s, hint, rnd))
+}
+
+func (l *Learner) refused(now time.Time, s Start, hint time.Duration, rnd float64) Reason {
+	lv := l.level(s.Level)
+	lv.Refused++
+	l.history.count(now, s.Level, false)
+	l.sampled(&s, refused)
+	l.decided(s)
 	if s.At.After(l.lastRefused) {
 		l.lastRefused = s.At
+	}
+	if s.At.Equal(l.taken) {
+		l.taken = l.takenBefore
 	}
 	sameWave := s.wave != l.wave
 	if !sameWave {
@@ -296,50 +494,126 @@ func (l *Learner) Refused(now time.Time, s Start, hint time.Duration, rnd float6
 		l.row++
 	}
 	l.shut(now, s, hint, rnd)
+	if !sameWave && (!s.Probe || s.Level <= l.full) && l.expected(now, &s) {
+		l.clearProbe(s)
+		return Unchanged
+	}
+	lv.Score += scoreRefused
 	if s.Probe {
 		l.clearProbe(s)
 		if !sameWave {
-			l.probeRefused(now, hint, rnd)
+			l.history.charge(now, ByLevel, false)
+			l.probeFailed(now, rnd)
+			l.failed, l.above = now, now
+			if s.calm {
+				l.aboveCalm = now
+				l.full = min(l.full, l.stable) // it was not as full as that
+			} else {
+				defer l.examine(now)
+			}
+			if hint > 0 { // what shut the lane was the probe
+				l.Hold(now.Add((shutFactor + 1) * min(hint, maxHint)))
+			}
+			if s.free {
+				l.freely = min(2*l.freely, maxFree)
+			}
 		}
 		return Unchanged
 	}
-	// Above the stable level it has been given up already; at the lowest level
-	// there is nothing to give up.
-	if s.Level > l.stable || s.Level <= l.cfg.Min || l.cfg.Min == l.cfg.Max {
+	if s.Level > l.stable { // given up already
 		return Unchanged
 	}
-	d := l.currentDoubt(now)
-	switch {
-	case sameWave:
-		if d != nil {
+	if sameWave {
+		if d := l.currentDoubt(now); d != nil {
 			d.lowest = min(d.lowest, s.Level)
 		}
 		return Unchanged
-	case d == nil && lv.Score <= scoreBad:
-		l.doubt = &doubt{lowest: s.Level, count: 1, first: now, tried: now}
+	}
+	return l.refusedBelow(now, s, lv)
+}
+
+// refusedBelow records the first refusal of a wave at or below the stable level.
+func (l *Learner) refusedBelow(now time.Time, s Start, lv *Level) Reason {
+	d := l.currentDoubt(now)
+	if d == nil && (lv.Score <= scoreBad || !l.failed.IsZero() || s.Level <= l.cfg.Min) {
+		l.doubt = &doubt{lowest: s.Level, count: 1, first: now, tried: now, patient: !l.failed.IsZero()}
 		return Unchanged
-	case d == nil:
+	}
+	if l.examine(now) {
+		return Unchanged
+	}
+	if d == nil {
 		l.tokens = max(minTokens, l.tokens-1)
+		l.history.charge(now, ByLevel, true)
 		return l.cut(now, s.Level-1, LevelFailing)
 	}
 	d.count++
 	d.lowest = min(d.lowest, s.Level)
+	if d.patient && d.count < patience {
+		l.tokens = max(minTokens, l.tokens-1)
+		l.history.charge(now, ByWindow, false)
+		return Unchanged
+	}
+	l.history.charge(now, ByLevel, true)
 	return l.cut(now, d.lowest-1, RefusedAgain)
 }
 
-// Ended records that an attempt has left its slot, whatever became of it. The
-// length of a call that was answered tells what a calm moment is; the caller
-// passes answered = false for refused and abandoned ones.
-func (l *Learner) Ended(now time.Time, s Start, answered bool) {
+// TooOften records a refusal that says that starts come too often.
+func (l *Learner) TooOften(now time.Time, s Start, hint time.Duration, rnd float64) Reason {
+	if !s.valid {
+		return Unchanged
+	}
+	before := l.gaps()
+	if s.At.Equal(l.taken) {
+		l.taken = l.takenBefore
+	}
+	if s.wave == l.wave {
+		l.wave++
+		l.tooClose(now, &s)
+	}
+	wait := jitter(max(l.pace.val, 250*time.Millisecond), rnd)
+	if hint > 0 {
+		wait = hinted(hint, rnd)
+	}
+	l.gate = later(l.gate, now.Add(wait))
+	l.clearProbe(s)
+	return l.news(before, Unchanged)
+}
+
+// gaps tells which gaps are in force.
+func (l *Learner) gaps() [3]bool {
+	return [...]bool{l.pace.val > 0, l.lag.val > 0, l.abandoned.val > 0}
+}
+
+// news is the reason of a change, or else what has become of the gaps.
+func (l *Learner) news(before [3]bool, why Reason) Reason {
+	after := l.gaps()
+	switch {
+	case why != Unchanged || before == after:
+		return why
+	case after[0] && !before[0]:
+		return PaceFound
+	case after[1] && !before[1] || after[2] && !before[2]:
+		return LagFound
+	}
+	return GapLost
+}
+
+// Ended records that an attempt has left its slot. The length of a call that was
+// answered tells what a calm moment is.
+func (l *Learner) Ended(now time.Time, s Start, how End) {
 	if !s.valid {
 		return
 	}
 	l.clearProbe(s)
+	l.decided(s)
 	l.order++
-	l.departures[l.order%uint64(len(l.departures))] = departure{started: s.At, left: now, answered: answered, order: l.order}
-	copy(l.lastReleases[1:], l.lastReleases[:3])
-	l.lastReleases[0] = now
-	if !answered {
+	l.departures[l.order%uint64(len(l.departures))] = departure{seq: s.seq, left: now, answered: how == Answered, unsent: how == Unsent, order: l.order}
+	if how == Unsent {
+		return
+	}
+	l.releases.add(now, how == Abandoned)
+	if how != Answered {
 		return
 	}
 	if took := age(now, s.At); l.meanCall == 0 {
@@ -349,12 +623,27 @@ func (l *Learner) Ended(now time.Time, s Start, answered bool) {
 	}
 }
 
+// sampled puts a decided start into the window, without those in flight with it
+// that turned out to be refused: the provider never counted them.
+func (l *Learner) sampled(s *Start, v verdict) {
+	for _, d := range l.departures {
+		if d.order > s.order && d.seq < s.seq && d.unsent && s.sample.running > 1 {
+			s.sample.running--
+		}
+	}
+	l.window.add(s.sample, v)
+}
+
 // provesLevel tells whether an accepted start shows that its level holds. It does
 // not if the provider counted fewer in flight than we did: those that it refused
 // meanwhile, and those whose end was on its way to us when the start was made.
 func (l *Learner) provesLevel(s Start) bool {
+	// Slots that are held in case they still count prove nothing either.
+	if s.held > 0 && (s.Level > l.full || s.sample.count(l.lag.sure(), max(l.abandoned.sure(), l.lag.sure())) < s.Level) {
+		return false
+	}
 	for _, d := range l.departures {
-		if d.order > s.order && !d.started.After(s.At) && (!d.answered || d.left.Sub(s.At) <= inTransit) {
+		if d.order > s.order && d.seq < s.seq && (!d.answered || d.left.Sub(s.At) <= inTransit) {
 			return false
 		}
 	}
@@ -376,41 +665,52 @@ func (l *Learner) shut(now time.Time, s Start, hint time.Duration, rnd float64) 
 	var wait time.Duration
 	switch {
 	case hint > 0:
-		wait = hint + time.Duration(rnd*float64(min(hint, 500*time.Millisecond)))
+		wait = hinted(hint, rnd)
 	case l.row >= 2:
 		wait = jitter(min(maxGate, time.Second<<min(l.row-2, 10)), rnd)
 	}
 	if s.Level == 1 {
 		wait = max(wait, jitter(625*time.Millisecond, rnd)) // at least 0.5 s
 	}
-	if at := now.Add(wait); at.After(l.gate) {
-		l.gate = at
-	}
+	l.gate = later(l.gate, now.Add(wait))
 }
 
-func (l *Learner) probeRefused(now time.Time, hint time.Duration, rnd float64) {
+// probeFailed pays for a probe that was not accepted.
+func (l *Learner) probeFailed(now time.Time, rnd float64) {
 	l.tokens = max(minTokens, l.tokens-1)
-	l.next = now.Add(jitter(l.wait, rnd))
+	l.next = later(l.next, now.Add(jitter(l.wait, rnd)))
 	l.wait = min(2*l.wait, maxWait)
 	l.careful = true
-	if hint > 0 { // what shut the lane was the probe
-		l.Hold(now.Add((shutFactor + 1) * hint))
-	}
 }
 
 func (l *Learner) cut(now time.Time, level int, why Reason) Reason {
 	level = max(level, l.cfg.Min)
-	if level >= l.stable {
-		l.doubt = nil
-		return Unchanged
+	if level >= l.stable || l.cfg.Min == l.cfg.Max {
+		return Unchanged // nothing to give up; the doubt waits for what cures it
+	}
+	l.history.fell(now, l.stable, level)
+	if l.crash.fell(now, l.stable, level) {
+		defer l.crashed(now)
 	}
 	l.setStable(now, level)
 	l.proved, l.careful = false, true
 	l.wait, l.next = firstWait, now.Add(firstWait)
+	if l.row >= 3 {
+		l.free = now.Add(l.freely)
+	}
 	return why
 }
 
-func (l *Learner) setStable(now time.Time, level int) { l.stable, l.since = level, now }
+func (l *Learner) setStable(now time.Time, level int) {
+	l.stable, l.since, l.aboveCalm = level, now, time.Time{}
+}
+
+// decided records that a start is not to be waited for any longer.
+func (l *Learner) decided(s Start) {
+	if s.At.Equal(l.awaited) {
+		l.awaited = time.Time{}
+	}
+}
 
 func (l *Learner) clearProbe(s Start) {
 	if s.Probe && s.At.Equal(l.probe) {
@@ -420,7 +720,7 @@ func (l *Learner) clearProbe(s Start) {
 
 // currentDoubt returns the doubt, unless it is so old that it is dropped.
 func (l *Learner) currentDoubt(now time.Time) *doubt {
-	if l.doubt != nil && now.Sub(l.doubt.first) > doubtAfter {
+	if l.doubt != nil && now.Sub(later(l.doubt.first, l.gate)) > doubtAfter {
 		l.doubt = nil
 	}
 	return l.doubt
@@ -439,11 +739,7 @@ func (l *Learner) stale(now time.Time, level int) bool {
 // calm returns the moment at which the last start and the last release will be
 // a rest old: then a start tests its level and nothing else.
 func (l *Learner) calm() time.Time {
-	last := l.lastStart
-	if l.lastReleases[0].After(last) {
-		last = l.lastReleases[0]
-	}
-	return last.Add(l.rest())
+	return later(l.lastStart, l.releases.last()).Add(l.rest())
 }
 
 func (l *Learner) rest() time.Duration {
@@ -453,11 +749,24 @@ func (l *Learner) rest() time.Duration {
 	return min(maxRest, max(minRest, l.meanCall/2))
 }
 
+// held returns how many slots count that were left, and until when the first does.
+func (l *Learner) held(now time.Time) (int, time.Time) {
+	answered, abandoned := l.Lag()
+	return l.releases.held(now, answered, abandoned)
+}
+
 func (l *Learner) level(n int) *Level {
 	for len(l.levels) <= n {
 		l.levels = append(l.levels, Level{})
 	}
 	return &l.levels[n]
+}
+
+// hinted is a provider's hint with a little jitter on top. One of more than an
+// hour is tried again after that: a limit on what is in flight does not last so long.
+func hinted(hint time.Duration, rnd float64) time.Duration {
+	hint = min(hint, maxHint)
+	return hint + time.Duration(rnd*float64(min(hint, 500*time.Millisecond)))
 }
 
 // jitter spreads a duration by a fifth to both sides.
@@ -467,6 +776,13 @@ func jitter(d time.Duration, rnd float64) time.Duration {
 
 func earlier(a, b time.Time) time.Time {
 	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
 		return a
 	}
 	return b

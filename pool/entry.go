@@ -33,6 +33,7 @@ type Entry struct {
 	started   time.Time // of the attempt that runs
 	laneStart limit.Start
 	poolStart limit.Start
+	alone     bool // no other lane had an attempt in flight at the start
 	accepted  bool // the attempt that runs was accepted
 	sleeps    int  // how often the machine had been asleep when the attempt started
 	attempted bool // waits to be retried

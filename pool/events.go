@@ -19,7 +19,7 @@ const (
 	Left         EventKind = "left"          // the client went away while it waited
 	Released     EventKind = "released"      // an attempt has left its slot
 	Done         EventKind = "done"          // the request is over
-	LimitChanged EventKind = "limit-changed" // a lane's or, with the account's name, the account's
+	LimitChanged EventKind = "limit-changed" // a lane's or, with the account's name, the account's; or a lag or a pace was found or lost
 	Paused       EventKind = "paused"
 	Closed       EventKind = "closed"
 	Opened       EventKind = "opened"
@@ -39,6 +39,7 @@ type Event struct {
 	Code      string // the provider's code
 	RequestID string // the provider's id of the attempt
 	Reason    string
+	Why       string // what is believed after a change, as a sentence
 	Until     time.Time
 	Limit     int           // the limit after a change
 	Level     int           // attempts in flight in the lane at the start, itself included

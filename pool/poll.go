@@ -41,9 +41,8 @@ func (p *Pool) Poll(now time.Time) Effects {
 
 // gate says what may leave a lane, and notes when that changes by itself.
 func (p *Pool) gate(now time.Time, l *lane) admission.Gate {
-	shut := latest(l.overload.until, l.pace.Next())
-	if now.Before(shut) {
-		p.wakeBy(shut)
+	if now.Before(l.overload.until) {
+		p.wakeBy(l.overload.until)
 		return admission.Gate{}
 	}
 	if l.overload.active && l.overload.trial != nil {
@@ -53,6 +52,9 @@ func (p *Pool) gate(now time.Time, l *lane) admission.Gate {
 	if !l.permit.OK || !p.permit.OK {
 		p.wakeBy(l.permit.Until)
 		p.wakeBy(p.permit.Until)
+		return admission.Gate{}
+	}
+	if !p.oneAtATime(l) {
 		return admission.Gate{}
 	}
 	return admission.Gate{Open: true, Background: p.background(now, l)}
@@ -91,9 +93,9 @@ func (p *Pool) start(now time.Time, e *Entry) {
 	l := e.lane
 	e.laneStart = l.limit.Start(now, l.inFlight, l.permit)
 	e.poolStart = p.limit.Start(now, p.inFlight, p.permit)
+	e.alone = l.inFlight == p.inFlight
 	l.inFlight++
 	p.inFlight++
-	l.pace.Started(now)
 	if e.attempts == 0 {
 		l.budget.Attempt(now)
 		e.admitted = now

@@ -7,7 +7,6 @@ import (
 
 	"github.com/weirhq/weir/admission"
 	"github.com/weirhq/weir/limit"
-	"github.com/weirhq/weir/pace"
 	"github.com/weirhq/weir/provider"
 	"github.com/weirhq/weir/retry"
 )
@@ -23,7 +22,8 @@ const (
 	lookOut        = time.Second     // at limit 1 background work looks out for a main request
 	maxOverloads   = 3               // refusals of one request, each followed by another's acceptance
 	maxDials       = 3               // repeats when not even a connection came about
-	maxLanes       = 1024            // lanes remembered in an account; beyond, idle ones are forgotten
+	maxHint        = time.Hour       // the longest pause that a hint is believed for, but for quotas
+	maxLanes       = 100             // lanes remembered in an account; beyond, idle ones are forgotten
 )
 
 // Config sets up a [Pool].
@@ -60,13 +60,13 @@ type Pool struct {
 	permit limit.Permit // of the account, for the start being decided
 	places places
 	pause  Pause // of the whole account
+	tells  tells // refusals that spoke about the account's limit alone
 }
 
 // lane is the requests of one account for one model.
 type lane struct {
 	name     string
 	limit    *limit.Learner
-	pace     pace.Pacer
 	budget   retry.Budget
 	inFlight int
 	running  int64 // requests alive in the lane
@@ -79,6 +79,7 @@ type lane struct {
 	pause    Pause
 	verdicts [kinds]uint64
 	lastUsed time.Time
+	tells    tells // refusals that spoke about this lane's limit alone
 }
 
 // A Closure says why and until when a lane or an account takes no requests.
@@ -143,7 +144,6 @@ func (p *Pool) Accepted(now time.Time, e *Entry) {
 	if !p.blind(e) {
 		p.learned(now, l, l.limit, e.laneStart, l.limit.Accepted(now, e.laneStart))
 		p.learned(now, nil, p.limit, e.poolStart, p.limit.Accepted(now, e.poolStart))
-		l.pace.Accepted()
 	}
 	if l.overload.passed(e) {
 		p.emit(now, Event{Kind: Opened, Lane: l.fullName, Reason: provider.Overload.String()})
@@ -154,14 +154,13 @@ func (p *Pool) Accepted(now time.Time, e *Entry) {
 	p.acquit(now, l, e)
 }
 
-// Ended records that the entry's attempt is over and its request with it:
-// answered (the provider's answer has wholly ended), or not (the client went
-// away, or the answer broke).
-func (p *Pool) Ended(now time.Time, e *Entry, answered bool) {
+// Ended records that the entry's attempt is over and its request with it, and
+// how it left its slot.
+func (p *Pool) Ended(now time.Time, e *Entry, how limit.End) {
 	if e.state != running {
 		return
 	}
-	p.release(now, e, answered)
+	p.release(now, e, how)
 	p.done(now, e)
 }
 
@@ -189,7 +188,7 @@ func (p *Pool) Refused(now time.Time, e *Entry, o Outcome) Decision {
 	l := e.lane
 	l.verdicts[o.Kind]++
 	p.blame(now, e, o)
-	p.release(now, e, false)
+	p.release(now, e, limit.Unsent)
 	ev := p.event(Refused, e)
 	ev.Verdict, ev.Code, ev.RequestID = o.Kind, o.Code, o.RequestID
 	p.emit(now, ev)
@@ -253,6 +252,7 @@ func (p *Pool) blame(now time.Time, e *Entry, o Outcome) {
 		return
 	}
 	l, rnd := e.lane, p.cfg.Rand.Float64()
+	o.Hint = min(o.Hint, maxHint)
 	switch o.Kind {
 	case provider.Concurrency, provider.Throttled:
 		learner, start, of := l.limit, e.laneStart, l
@@ -260,34 +260,14 @@ func (p *Pool) blame(now time.Time, e *Entry, o Outcome) {
 			learner, start, of = p.limit, e.poolStart, nil
 		}
 		p.learned(now, of, learner, start, learner.Refused(now, start, o.Hint, rnd))
-		if o.Kind == provider.Throttled && e.poolStart.Level == 1 {
-			l.pace.Refused(now, e.started, o.Hint, rnd) // alone in flight: it can only be the pace
-		}
 		p.paused(now, of, Pause{Until: learner.Gate(), Kind: o.Kind, Asked: o.Hint > 0})
 	case provider.Frequency:
-		l.pace.Refused(now, e.started, o.Hint, rnd)
-		p.paused(now, l, Pause{Until: l.pace.Next(), Kind: o.Kind, Asked: o.Hint > 0})
+		p.learned(now, l, l.limit, e.laneStart, l.limit.TooOften(now, e.laneStart, o.Hint, rnd))
+		p.paused(now, l, Pause{Until: l.limit.Gate(), Kind: o.Kind, Asked: o.Hint > 0})
 	case provider.Overload:
 		until := l.overload.refused(now, e, o.Hint, p.cfg.Retry, rnd)
 		p.paused(now, l, Pause{Until: until, Kind: o.Kind, Asked: o.Hint > 0})
 	}
-}
-
-// accountHit guesses whether a refusal speaks about the account's limit and not
-// about the lane's. Alone in flight, the two are one, and the lane has it.
-// A level that was being probed is to blame before one that was known to hold; of
-// two probes the account's, since refusing it costs the lane nothing.
-func (p *Pool) accountHit(now time.Time, e *Entry) bool {
-	a, b := e.laneStart, e.poolStart
-	switch {
-	case a.Level == b.Level:
-		return false
-	case b.Probe:
-		return true
-	case a.Probe:
-		return false
-	}
-	return e.lane.limit.Fresh(now, a.Level) || !p.limit.Fresh(now, b.Level)
 }
 
 // blind tells that the machine was asleep during the entry's attempt, which
@@ -295,13 +275,15 @@ func (p *Pool) accountHit(now time.Time, e *Entry) bool {
 func (p *Pool) blind(e *Entry) bool { return e.sleeps != p.sleeps }
 
 // release gives the slot back.
-func (p *Pool) release(now time.Time, e *Entry, answered bool) {
+func (p *Pool) release(now time.Time, e *Entry, how limit.End) {
 	l := e.lane
 	l.inFlight--
 	p.inFlight--
-	answered = answered && !p.blind(e)
-	l.limit.Ended(now, e.laneStart, answered)
-	p.limit.Ended(now, e.poolStart, answered)
+	if p.blind(e) {
+		how = limit.Unsent
+	}
+	l.limit.Ended(now, e.laneStart, how)
+	p.limit.Ended(now, e.poolStart, how)
 	if l.overload.trial == e {
 		l.overload.trial = nil
 	}
@@ -429,12 +411,12 @@ func (p *Pool) forgetIdle() bool {
 	return true
 }
 
-// learned tells of a limit that has changed; a nil lane means the account's.
+// learned tells of what a learner has changed its mind about; a nil lane means the account's.
 func (p *Pool) learned(now time.Time, l *lane, learner *limit.Learner, s limit.Start, why limit.Reason) {
 	if why == limit.Unchanged {
 		return
 	}
-	ev := Event{Kind: LimitChanged, Lane: p.cfg.Name, Reason: string(why), Limit: learner.Stable(), Level: s.Level}
+	ev := Event{Kind: LimitChanged, Lane: p.cfg.Name, Reason: string(why), Limit: learner.Stable(), Level: s.Level, Why: learner.Explain(now)}
 	if l != nil {
 		ev.Lane = l.fullName
 	}

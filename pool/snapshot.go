@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
 	"github.com/weirhq/weir/admission"
 	"github.com/weirhq/weir/limit"
-	"github.com/weirhq/weir/pace"
 	"github.com/weirhq/weir/provider"
 )
 
@@ -18,6 +18,7 @@ type Snapshot struct {
 	Account  string         `json:"account"` // provider/fingerprint
 	Limit    int            `json:"limit"`
 	Why      string         `json:"why"`
+	Cause    limit.Cause    `json:"cause"` // what its refusals are taken for
 	InFlight int            `json:"in_flight"`
 	Queued   int            `json:"queued"`   // requests that wait, those to be retried included
 	Retrying int            `json:"retrying"` // of them: were admitted before
@@ -33,13 +34,18 @@ type LaneSnapshot struct {
 	Limit    int                      `json:"limit"`
 	Probing  bool                     `json:"probing"`
 	Why      string                   `json:"why"`
+	Cause    limit.Cause              `json:"cause"` // what its refusals are taken for
 	InFlight int                      `json:"in_flight"`
 	Queued   int                      `json:"queued"`
 	Retrying int                      `json:"retrying"`
 	ByClass  map[admission.Class]int  `json:"queued_by_class"`
 	Paused   *PauseSnapshot           `json:"paused,omitempty"`
 	Closed   *Closure                 `json:"closed,omitempty"`
-	Pace     time.Duration            `json:"pace_ns"` // space between starts
+	Pace     time.Duration            `json:"pace_ns"`          // space between starts
+	Lag      time.Duration            `json:"lag_ns"`           // a slot counts on so long after its answer has ended
+	AbortLag time.Duration            `json:"abandoned_lag_ns"` // and after its client has gone away
+	Hours    []limit.HourCount        `json:"level_curve_by_hour"`
+	Evidence limit.Evidence           `json:"evidence"` // what the sentence counts
 	Verdicts map[provider.Kind]uint64 `json:"verdicts"`
 	Curve    []limit.LevelCount       `json:"level_curve"`
 	Overload bool                     `json:"overloaded"`
@@ -54,7 +60,7 @@ type PauseSnapshot struct {
 // Snapshot describes the pool.
 func (p *Pool) Snapshot(now time.Time) Snapshot {
 	s := Snapshot{
-		Account: p.cfg.Name, Limit: p.limit.Stable(), Why: p.limit.Explain(now),
+		Account: p.cfg.Name, Limit: p.limit.Stable(), Why: p.why(now), Cause: p.cause(now),
 		InFlight: p.inFlight, Retrying: p.retrying, Flagged: clone(p.flagged),
 		Lanes: []LaneSnapshot{}, Sessions: []Session{},
 	}
@@ -79,10 +85,12 @@ func (p *Pool) Snapshot(now time.Time) Snapshot {
 
 func (p *Pool) snapshotLane(now time.Time, l *lane, waiting []*Entry) LaneSnapshot {
 	ls := LaneSnapshot{
-		Lane: l.fullName, Model: l.name, Limit: l.limit.Stable(), Probing: l.limit.Limit() > l.limit.Stable(), Why: l.limit.Explain(now),
+		Lane: l.fullName, Model: l.name, Limit: l.limit.Stable(), Probing: l.limit.Limit() > l.limit.Stable(), Why: l.why(now), Cause: l.cause(now),
 		InFlight: l.inFlight, Queued: len(waiting), ByClass: countByClass(waiting), Closed: clone(l.closed),
-		Pace: l.pace.Gap(), Verdicts: map[provider.Kind]uint64{}, Curve: l.limit.Curve(), Overload: l.overload.active,
+		Pace: l.limit.Pace(), Verdicts: map[provider.Kind]uint64{}, Curve: l.limit.Curve(), Overload: l.overload.active,
 	}
+	ls.Lag, ls.AbortLag = l.limit.Lag()
+	ls.Hours, ls.Evidence = l.limit.Hours(), l.limit.Evidence()
 	for _, e := range waiting {
 		if e.attempted {
 			ls.Retrying++
@@ -101,6 +109,49 @@ func (p *Pool) snapshotLane(now time.Time, l *lane, waiting []*Entry) LaneSnapsh
 		ls.Paused = &PauseSnapshot{Until: pause.Until, Why: fmt.Sprintf("%s %s", who, pause.Kind)}
 	}
 	return ls
+}
+
+// why says what is believed of the account's limit.
+func (p *Pool) why(now time.Time) string {
+	text := p.limit.Explain(now)
+	if p.accountBound(now) {
+		text += fmt.Sprintf("; it is the account that refuses, whatever a model has in flight: about %d refusals of late came above it, and %d above a model's own limit", int(math.Round(p.tells.value(now))), int(math.Round(p.ownTells(now))))
+	}
+	return text
+}
+
+// why says what is believed of the lane's limit.
+func (l *lane) why(now time.Time) string {
+	text := l.limit.Explain(now)
+	if l.overload.active {
+		text += fmt.Sprintf("; the provider is overloaded: %d refusals in a row, one request at a time tries", l.overload.fails)
+	}
+	return text
+}
+
+// cause names what the account's refusals are taken for.
+func (p *Pool) cause(now time.Time) limit.Cause {
+	if p.accountBound(now) {
+		return ByAccount
+	}
+	return p.limit.Cause(now)
+}
+
+func (l *lane) cause(now time.Time) limit.Cause {
+	if n := l.verdicts[provider.Overload]; n >= 3 && n > l.verdicts[provider.Concurrency]+l.verdicts[provider.Throttled] {
+		return ByOverload
+	}
+	return l.limit.Cause(now)
+}
+
+// Limit returns the stable level of a lane and of the account, without the cost
+// of a snapshot; a lane that is not known has that of the account.
+func (p *Pool) Limit(lane string) (own, account int) {
+	account = p.limit.Stable()
+	if l := p.lanes[lane]; l != nil {
+		return l.limit.Stable(), account
+	}
+	return account, account
 }
 
 func clone(c *Closure) *Closure {
@@ -141,7 +192,6 @@ type State struct {
 // LaneState is what is kept of a lane.
 type LaneState struct {
 	Limit  limit.State `json:"limit"`
-	Pace   pace.State  `json:"pace"`
 	Closed *Closure    `json:"closed,omitempty"`
 }
 
@@ -149,7 +199,7 @@ type LaneState struct {
 func (p *Pool) State() State {
 	s := State{Version: Version, Limit: p.limit.State(), Flagged: clone(p.flagged), Lanes: make(map[string]LaneState, len(p.lanes))}
 	for name, l := range p.lanes {
-		s.Lanes[name] = LaneState{Limit: l.limit.State(), Pace: l.pace.State(), Closed: clone(l.closed)}
+		s.Lanes[name] = LaneState{Limit: l.limit.State(), Closed: clone(l.closed)}
 	}
 	return s
 }
@@ -180,7 +230,7 @@ func Restore(cfg Config, s State) (*Pool, error) {
 		}
 		kept := s.Lanes[name]
 		l := p.lane(time.Time{}, name)
-		l.pace, l.closed = pace.Restore(kept.Pace), clone(kept.Closed)
+		l.closed = clone(kept.Closed)
 		restored, err := limit.Restore(cfg.Lane, kept.Limit)
 		if err != nil {
 			keep(fmt.Errorf("pool: lane %s: %w", l.fullName, err))

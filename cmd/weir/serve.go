@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -43,6 +44,7 @@ SIGTERM or Ctrl-C lets requests finish for --drain, a second one ends at once.`,
 	f.StringVar(&o.config.Listen, "listen", daemon.DefaultListen, "loopback `ADDRESS` to listen on; port 0 takes a free one")
 	f.StringArrayVar(&o.config.Upstreams, "upstream", nil, "`PRESET`, URL or PRESET=URL of a provider (repeatable; default zai-coding)")
 	f.StringVar(&o.limit, "limit", "auto", "requests in flight: auto, or a fixed `NUMBER`")
+	f.StringVar(&o.eager, "eager", "0.9%", "`SHARE` of calls that may be risked to find out that more are possible, 0.25% to 4%")
 	f.StringVar(&o.config.State, "state", "", "`DIRECTORY` of what is learned (default $XDG_STATE_HOME/weir)")
 	f.StringVar(&o.config.LogFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
 	f.DurationVar(&o.config.Drain, "drain", daemon.DefaultDrain, "how long requests may finish after SIGTERM")
@@ -57,12 +59,16 @@ SIGTERM or Ctrl-C lets requests finish for --drain, a second one ends at once.`,
 type serveOptions struct {
 	config daemon.Config
 	limit  string
+	eager  string
 	hold   proxy.Hold
 }
 
 func (o *serveOptions) run(cmd *cobra.Command) error {
 	fixed, err := parseLimit(o.limit)
 	if err != nil {
+		return usageError{err}
+	}
+	if fixed.Eager, err = parseEager(o.eager); err != nil {
 		return usageError{err}
 	}
 	if o.config.Stall <= 0 || o.hold.Silent <= 0 || o.hold.Stream <= 0 || o.hold.Plain <= 0 {
@@ -107,4 +113,18 @@ func parseLimit(s string) (limit.Config, error) {
 		return limit.Config{}, fmt.Errorf("--limit %q: want auto or a whole number from 1 to 65536", s)
 	}
 	return limit.Config{Min: n, Max: n, Start: n}, nil
+}
+
+// parseEager reads --eager, a percentage or a share.
+func parseEager(s string) (float64, error) {
+	number, percent := strings.CutSuffix(s, "%")
+	share, err := strconv.ParseFloat(number, 64)
+	if percent {
+		share /= 100
+	}
+	// Written so that a NaN is refused as well.
+	if err != nil || !(share >= limit.MinEager && share <= limit.MaxEager) {
+		return 0, fmt.Errorf("--eager %q: want a share of calls from 0.25%% to 4%%", s)
+	}
+	return share, nil
 }

@@ -21,7 +21,7 @@ var _ weir.Observer = (*eventLog)(nil)
 func (l *eventLog) Observe(ev weir.Event) {
 	switch ev.Kind {
 	case pool.LimitChanged:
-		l.log.Info("limit", "lane", ev.Lane, "limit", ev.Limit, "reason", ev.Reason)
+		l.log.Info("limit", "lane", ev.Lane, "limit", ev.Limit, "reason", ev.Reason, "why", ev.Why)
 	case pool.Refused:
 		l.log.Debug("refused", "id", ev.Request, "lane", ev.Lane, "verdict", ev.Verdict, "code", ev.Code, "provider_id", ev.RequestID, "level", ev.Level, "attempt", ev.Attempt)
 	case pool.Closed:

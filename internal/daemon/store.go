@@ -30,6 +30,10 @@ const (
 	lockFile     = "lock"          // held by the gateway that may write
 )
 
+// maxState bounds the file of what was learned, in bytes: ten thousand lanes, each
+// less than its 8 KiB, twice.
+const maxState = 160 << 20
+
 // DefaultStateDir is weir's directory below $XDG_STATE_HOME, or below
 // ~/.local/state without it.
 func DefaultStateDir() (string, error) {
@@ -141,16 +145,24 @@ func (s *Store) ReadOnly() bool { return !s.owner }
 // Load reads what was learned; nil if nothing was. A file that cannot be read is
 // set aside, never deleted, and reported.
 func (s *Store) Load() (*weir.State, error) {
-	data, err := os.ReadFile(filepath.Join(s.dir, stateFile))
+	path := filepath.Join(s.dir, stateFile)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
+	if info.Size() > maxState {
+		return nil, errors.Join(fmt.Errorf("%s has %d bytes, more than weir ever writes", path, info.Size()), s.SetAside())
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
 	var state weir.State
 	if err := json.Unmarshal(data, &state); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", filepath.Join(s.dir, stateFile), err), s.SetAside())
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.SetAside())
 	}
 	return &state, nil
 }

@@ -70,7 +70,9 @@ func (l *Learner) expected(now time.Time, s *Start) bool {
 	}
 	g.tooShort(now, came, l.noisy())
 	l.history.charge(now, cause, false)
-	l.window.excuse()
+	if cause == ByPace {
+		l.window.excuse()
+	}
 	return true
 }
 
@@ -81,15 +83,14 @@ func (l *Learner) cured(now time.Time, d *doubt) {
 	if last == nil {
 		return
 	}
-	switch {
-	case l.strikes(last, &l.lag, false):
-		l.strike(now, &l.lag, ByLag)
+	// A pace may look like a lag at first: under load a start follows a release.
+	if f, ok := l.findPace(now); ok {
+		l.lag.drop()
+		l.abandoned.drop()
+		l.blame(now, f)
 		return
-	case l.strikes(last, &l.abandoned, true):
-		l.strike(now, &l.abandoned, ByLag)
-		return
-	case l.pace.state == settled && l.nearPace(last):
-		l.strike(now, &l.pace, ByPace)
+	}
+	if d.struck {
 		return
 	}
 	if d.patient && d.count > 1 {
@@ -119,13 +120,26 @@ func (l *Learner) strikes(s *sample, g *gap, abandoned bool) bool {
 	return ok && float64(age) <= gapWiden*float64(g.val)
 }
 
-func (l *Learner) strike(now time.Time, g *gap, cause Cause) {
+// struck counts a refusal against the settled gap that it speaks about, if there
+// is one.
+func (l *Learner) struck(now time.Time, s *sample) bool {
+	g, cause := &l.lag, ByLag
+	switch {
+	case l.strikes(s, &l.lag, false):
+	case l.strikes(s, &l.abandoned, true):
+		g = &l.abandoned
+	case l.pace.state == settled && l.nearPace(s):
+		g, cause = &l.pace, ByPace
+	default:
+		return false
+	}
 	g.tooShort(now, g.val, false)
 	l.history.charge(now, cause, false)
-	l.window.excuse()
+	return true
 }
 
-// explain finds the cause that explains the refusals of the window best.
+// explain finds the release lag, of at most so long, that explains the refusals of
+// the window best.
 func (l *Learner) explain(now time.Time, most time.Duration) (finding, bool) {
 	answered, left := l.Lag()
 	// What the level in flight leaves unexplained is what there is to explain.
@@ -134,29 +148,37 @@ func (l *Learner) explain(now time.Time, most time.Duration) (finding, bool) {
 	if none == 0 {
 		return best, false
 	}
-	rival := none // mistakes of the best lag, whether it is enough or not
-	consider := func(f finding, ok bool) {
-		rival = min(rival, f.mistakes)
+	consider := func(g *gap, abandoned bool) {
+		if g.val > 0 || now.Before(g.barred) {
+			return
+		}
+		f, ok := l.window.findLag(answered, left, abandoned, most, l.ceiling(now))
 		if ok && f.mistakes < best.mistakes && l.enough(f) {
 			best, found = f, true
 		}
 	}
-	if l.lag.val == 0 && !now.Before(l.lag.barred) {
-		f, ok := l.window.findLag(answered, left, false, most, l.ceiling(now))
-		consider(f, ok)
-	}
-	if l.abandoned.val == 0 && !now.Before(l.abandoned.barred) {
-		f, ok := l.window.findLag(answered, left, true, most, l.ceiling(now))
-		consider(f, ok)
-	}
-	// If a lag fits as well, more evidence will tell, for under load short spaces
-	// and fresh releases come together.
-	if l.pace.val == 0 && !now.Before(l.pace.barred) {
-		if f, ok := l.window.findPace(mostPace); ok && f.mistakes < rival && 3*f.mistakes <= none {
-			best, found = f, true
-		}
-	}
+	consider(&l.lag, false)
+	consider(&l.abandoned, true)
 	return best, found
+}
+
+// findPace looks for a pace that explains the window's refusals better than the
+// level and any lag do. If a lag fits as well, more evidence will tell.
+func (l *Learner) findPace(now time.Time) (finding, bool) {
+	if l.pace.val > 0 || now.Before(l.pace.barred) {
+		return finding{}, false
+	}
+	f, ok := l.window.findPace(mostPace)
+	if !ok {
+		return f, false
+	}
+	none, _, _ := l.window.part(0, 0, l.ceiling(now))
+	if 3*f.mistakes > none {
+		return f, false
+	}
+	ended, _ := l.window.findLag(0, 0, false, mostLag, l.ceiling(now))
+	abandoned, _ := l.window.findLag(0, 0, true, mostLag, l.ceiling(now))
+	return f, f.mistakes < min(none, ended.mistakes, abandoned.mistakes)
 }
 
 // examine looks whether a release lag explains refusals that would otherwise
@@ -167,7 +189,7 @@ func (l *Learner) examine(now time.Time) bool {
 		return false
 	}
 	f, ok := l.explain(now, mostLag)
-	if !ok || f.cause != ByLag || f.explained < 3+2*f.mistakes {
+	if !ok || f.explained < 3+2*f.mistakes {
 		return false
 	}
 	l.blame(now, f)

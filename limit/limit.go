@@ -108,6 +108,7 @@ type Learner struct {
 	next      time.Time     // no probe before
 	careful   bool          // the last probe failed, or the limit was cut: probe at a calm moment only
 	probe     time.Time     // start of the undecided probe; zero: none
+	kept      time.Time     // start of a probe that the provider keeps waiting, and so does not count; zero: none
 	failed    time.Time     // when a probe was refused last and nothing has been accepted since; zero otherwise
 	free      time.Time     // when a probe may be made without a token; zero: never
 	freely    time.Duration // pause before the next such probe
@@ -148,6 +149,7 @@ type doubt struct {
 	first   time.Time // when the first was known
 	tried   time.Time // last start at such a level, or the first refusal
 	patient bool      // it began right after a refused probe, which may have shut the lane
+	struck  bool      // it was counted against a gap
 }
 
 // departure is an attempt that has left its slot.
@@ -299,6 +301,9 @@ func (l *Learner) mayProbe(now time.Time, level int) Permit {
 	if level != l.stable+1 || level > l.cfg.Max || !l.proved || l.currentDoubt(now) != nil {
 		return Permit{}
 	}
+	if !l.kept.IsZero() {
+		return Permit{}
+	}
 	if !l.probe.IsZero() {
 		at := l.probe.Add(undecided)
 		if now.Before(at) {
@@ -333,6 +338,7 @@ func (l *Learner) mayProbe(now time.Time, level int) Permit {
 // the limit if it is accepted late; not if first bytes never take so long: then
 // the provider keeps calls waiting that are too many, instead of refusing them.
 func (l *Learner) noVerdict(now time.Time) {
+	kept := l.probe
 	l.probe = time.Time{}
 	if !l.firstByte.slow(undecided) {
 		l.next = now.Add(l.wait)
@@ -340,7 +346,7 @@ func (l *Learner) noVerdict(now time.Time) {
 	}
 	l.level(l.stable+1).Refused++
 	l.history.charge(now, ByLevel, false)
-	l.above = now
+	l.above, l.kept = now, kept
 	l.probeFailed(now, 0.5)
 }
 
@@ -451,6 +457,7 @@ func (l *Learner) opened(now time.Time) {
 // the call waiting: a refusal without words.
 func (l *Learner) late(now time.Time, s Start) Reason {
 	l.clearProbe(s)
+	l.decided(s)
 	if s.Level > l.stable {
 		return Unchanged // it has failed as a probe already
 	}
@@ -535,8 +542,12 @@ func (l *Learner) refused(now time.Time, s Start, hint time.Duration, rnd float6
 // refusedBelow records the first refusal of a wave at or below the stable level.
 func (l *Learner) refusedBelow(now time.Time, s Start, lv *Level) Reason {
 	d := l.currentDoubt(now)
-	if d == nil && (lv.Score <= scoreBad || !l.failed.IsZero() || s.Level <= l.cfg.Min) {
-		l.doubt = &doubt{lowest: s.Level, count: 1, first: now, tried: now, patient: !l.failed.IsZero()}
+	struck := d == nil && l.struck(now, &s.sample)
+	if struck {
+		lv.Score = max(0, lv.Score-scoreRefused) // it speaks about the gap
+	}
+	if d == nil && (struck || lv.Score <= scoreBad || !l.failed.IsZero() || s.Level <= l.cfg.Min) {
+		l.doubt = &doubt{lowest: s.Level, count: 1, first: now, tried: now, patient: !l.failed.IsZero(), struck: struck}
 		return Unchanged
 	}
 	if l.examine(now) {
@@ -555,6 +566,9 @@ func (l *Learner) refusedBelow(now time.Time, s Start, lv *Level) Reason {
 		return Unchanged
 	}
 	l.history.charge(now, ByLevel, true)
+	if d.patient { // what was refused in a lane that is shut says little about its level
+		d.lowest = l.stable
+	}
 	return l.cut(now, d.lowest-1, RefusedAgain)
 }
 
@@ -709,6 +723,9 @@ func (l *Learner) setStable(now time.Time, level int) {
 func (l *Learner) decided(s Start) {
 	if s.At.Equal(l.awaited) {
 		l.awaited = time.Time{}
+	}
+	if s.At.Equal(l.kept) {
+		l.kept = time.Time{}
 	}
 }
 

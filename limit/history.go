@@ -178,7 +178,7 @@ func (l *Learner) Cause(now time.Time) Cause {
 		return ByPace
 	case h.tally[index(ByWindow)] >= 4 && h.tally[index(ByWindow)] >= h.tally[index(ByLevel)]/2:
 		return ByWindow
-	case h.tally[index(ByNoise)] >= 4 && h.tally[index(ByNoise)] >= 4*h.cuts:
+	case h.tally[index(ByNoise)] >= 2 && h.tally[index(ByNoise)] >= 4*h.cuts:
 		return ByNoise
 	case h.tally[index(ByNoise)] <= 0.7*h.cuts && h.returns(now):
 		return Outsider

@@ -664,6 +664,13 @@ func (l *Learner) provesLevel(s Start) bool {
 	return true
 }
 
+// Slept forgets what is undecided: the machine was asleep, and the verdicts on what
+// is in flight will say nothing. The caller passes none of them.
+func (l *Learner) Slept() {
+	l.probe, l.kept, l.awaited, l.doubt = time.Time{}, time.Time{}, time.Time{}, nil
+	l.wave++
+}
+
 // Hold forbids probes before the moment.
 func (l *Learner) Hold(until time.Time) {
 	if until.After(l.next) {

@@ -200,7 +200,13 @@ func (p *Pool) Drain(now time.Time) {
 
 // Slept tells the pool that the machine was asleep: what runs now teaches
 // nothing.
-func (p *Pool) Slept() { p.sleeps++ }
+func (p *Pool) Slept() {
+	p.sleeps++
+	p.limit.Slept()
+	for _, l := range p.lanes {
+		l.limit.Slept()
+	}
+}
 
 func latest(a, b time.Time) time.Time {
 	if a.After(b) {

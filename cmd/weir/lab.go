@@ -153,7 +153,11 @@ func (o *labOptions) play(ctx context.Context, out io.Writer, entries []labEntry
 	for _, e := range entries {
 		r, err := lab.Run(ctx, e.scenario, options)
 		if err != nil {
-			return fmt.Errorf("%s: %w", e.name, err)
+			err = fmt.Errorf("%s: %w", e.name, err)
+			if len(rows) > 0 { // what is done was paid for
+				err = errors.Join(err, lab.Table(out, rows))
+			}
+			return err
 		}
 		if o.plot != "" {
 			if err := drawTo(o.plot, e.scenario.Name, r.Trace); err != nil {

@@ -51,8 +51,11 @@ func (l *Learner) explainLevel(now time.Time) string {
 	if d := l.currentDoubt(now); d != nil && d.count == 1 {
 		return text + fmt.Sprintf("; %d was refused once and will be tried again at a calm moment", d.lowest)
 	}
-	if up := l.level(l.stable + 1); up.Refused > 0 {
-		text += fmt.Sprintf("; %d was refused %d of %d", l.stable+1, up.Refused, up.Accepted+up.Refused)
+	switch up := l.level(l.stable + 1); {
+	case up.Refused > 0:
+		text += fmt.Sprintf("; %d was refused %d of %d", l.stable+1, up.Refused, up.Accepted+up.Refused+up.Late)
+	case up.Late > 0:
+		text += fmt.Sprintf("; at %d the provider kept %d of %d waiting", l.stable+1, up.Late, up.Accepted+up.Late)
 	}
 	return text + ", " + l.explainNext(now)
 }

@@ -300,9 +300,11 @@ func (l *Learner) crashed(now time.Time) {
 // tooClose records a refusal that says that starts come too often.
 func (l *Learner) tooClose(now time.Time, s *Start) {
 	l.history.charge(now, ByPace, false)
-	spaced := time.Duration(s.sample.spaced) * time.Millisecond
 	if l.pace.val == 0 {
-		spaced = min(max(spaced, 100*time.Millisecond), 5*time.Second)
+		spaced := min(max(time.Duration(s.sample.spaced)*time.Millisecond, leastPace), 5*time.Second)
+		if s.sample.spaced == longest { // there was none before it, or so long ago that it was a pause
+			spaced = 2 * leastPace
+		}
 		l.pace.found(now, spaced, 2*spaced, false)
 		return
 	}

@@ -28,9 +28,6 @@ type ledger struct {
 	inFlight []*attempt
 	shut     time.Time // nothing may start before
 	quiet    time.Time // nothing may probe before
-	samples  []limit.Sample
-	starts   []time.Time
-	releases []time.Time // newest last
 	counts   map[int]limit.LevelCount
 }
 
@@ -51,9 +48,12 @@ func (b *ledger) start(t *rapid.T) {
 		}
 		return
 	}
-	switch level := before + 1; {
+	a := &attempt{Start: b.learner.Start(b.now, before, p)}
+	switch level := a.Level; {
 	case b.now.Before(b.shut):
 		t.Fatalf("a start is permitted %s before the lane opens", b.shut.Sub(b.now))
+	case level < before+1 || a.Probe != p.Probe:
+		t.Fatalf("a start beside %d in flight is known as level %d (probe: %t), the permit said %t", before, level, a.Probe, p.Probe)
 	case level > stable+1 || !p.Probe && level > stable:
 		t.Fatalf("a start at level %d is permitted (probe: %t), %d is stable", level, p.Probe, stable)
 	case p.Probe && (level > b.max || level <= stable):
@@ -61,10 +61,7 @@ func (b *ledger) start(t *rapid.T) {
 	case p.Probe && b.now.Before(b.quiet):
 		t.Fatalf("a probe is permitted %s too early", b.quiet.Sub(b.now))
 	}
-	a := &attempt{Start: b.learner.Start(b.now, before, p)}
-	b.checkSample(t, a.Sample, before+1, p.Probe)
 	b.inFlight = append(b.inFlight, a)
-	b.starts = append(b.starts, b.now)
 	undecided := 0
 	for _, a := range b.inFlight {
 		if a.Probe && !a.accepted && b.now.Sub(a.At) < 20*time.Second {
@@ -73,23 +70,6 @@ func (b *ledger) start(t *rapid.T) {
 	}
 	if undecided > 1 {
 		t.Fatalf("%d probes are undecided", undecided)
-	}
-}
-
-// checkSample compares a start's evidence with the book.
-func (b *ledger) checkSample(t *rapid.T, s limit.Sample, level int, probe bool) {
-	const never = time.Duration(1<<63 - 1)
-	want := limit.Sample{At: b.now, Level: level, Probe: probe, SinceStart: never, SinceRelease: [4]time.Duration{never, never, never, never}}
-	if n := len(b.starts); n > 0 {
-		want.SinceStart = b.now.Sub(b.starts[n-1])
-	}
-	for i := range want.SinceRelease {
-		if n := len(b.releases) - 1 - i; n >= 0 {
-			want.SinceRelease[i] = b.now.Sub(b.releases[n])
-		}
-	}
-	if s != want {
-		t.Fatalf("the start is known as %+v, want %+v", s, want)
 	}
 }
 
@@ -115,20 +95,32 @@ func (b *ledger) accept(t *rapid.T) {
 	switch after := b.learner.Stable(); {
 	case why == limit.ProbeAccepted && (after != before+1 || !a.Probe || a.Level != after):
 		t.Fatalf("the acceptance of level %d (probe: %t) moved the limit from %d to %d", a.Level, a.Probe, before, after)
-	case why == limit.Unchanged && after != before:
-		t.Fatalf("the limit went from %d to %d and nobody says why", before, after)
-	case why != limit.ProbeAccepted && why != limit.Unchanged:
+	case why != limit.ProbeAccepted && after != before:
+		t.Fatalf("the limit went from %d to %d: %q", before, after, why)
+	case why == limit.RefusedAgain || why == limit.LevelFailing:
 		t.Fatalf("an acceptance changed the limit: %s", why)
 	}
+	if found[why] {
+		b.quiet = time.Time{} // what a gap explains were no failed probes
+	}
+}
+
+// found are the reasons that leave the level as it is.
+var found = map[limit.Reason]bool{limit.LagFound: true, limit.PaceFound: true, limit.GapLost: true}
+
+// gaps are the learned gaps.
+func (b *ledger) gaps() [3]time.Duration {
+	answered, abandoned := b.learner.Lag()
+	return [...]time.Duration{answered, abandoned, b.learner.Pace()}
 }
 
 func (b *ledger) refuse(t *rapid.T) {
 	a := b.pick(t, true)
 	hint := rapid.SampledFrom([]time.Duration{0, 0, 0, -1, 100 * time.Millisecond, 3 * time.Second, 2 * time.Minute}).Draw(t, "hint")
-	before := b.learner.Stable()
+	before, gaps := b.learner.Stable(), b.gaps()
 	why := b.learner.Refused(b.now, a.Start, hint, rapid.Float64Range(0, 0.999).Draw(t, "random"))
 	b.decided(a, false)
-	b.end(a, false)
+	b.end(a, limit.Unsent)
 	least := max(hint, 0)
 	if a.Level == 1 {
 		least = max(least, 500*time.Millisecond)
@@ -138,22 +130,22 @@ func (b *ledger) refuse(t *rapid.T) {
 	}
 	after := b.learner.Stable()
 	switch {
-	case why == limit.Unchanged && after != before:
-		t.Fatalf("the limit went from %d to %d and nobody says why", before, after)
+	case (why == limit.Unchanged || found[why]) && after != before:
+		t.Fatalf("the limit went from %d to %d: %q", before, after, why)
 	case why == limit.ProbeAccepted:
 		t.Fatal("a refusal is an accepted probe")
-	case why != limit.Unchanged && (after >= before || after >= a.Level || a.Probe):
+	case why != limit.Unchanged && !found[why] && (after >= before || after >= a.Level || a.Probe):
 		t.Fatalf("the refusal of level %d (probe: %t) moved the limit from %d to %d: %s", a.Level, a.Probe, before, after, why)
 	}
-	if why != limit.Unchanged {
+	switch {
+	case b.gaps() != gaps:
+		b.quiet = time.Time{}
+	case why != limit.Unchanged:
 		b.quiet = b.now.Add(10 * time.Second)
 	}
 }
 
 func (b *ledger) decided(a *attempt, good bool) {
-	s := a.Sample
-	s.Accepted = good
-	b.samples = append(b.samples, s)
 	c := b.counts[a.Level]
 	c.Level = a.Level
 	if good {
@@ -164,9 +156,8 @@ func (b *ledger) decided(a *attempt, good bool) {
 	b.counts[a.Level] = c
 }
 
-func (b *ledger) end(a *attempt, answered bool) {
-	b.learner.Ended(b.now, a.Start, answered)
-	b.releases = append(b.releases, b.now)
+func (b *ledger) end(a *attempt, how limit.End) {
+	b.learner.Ended(b.now, a.Start, how)
 	b.inFlight = slices.DeleteFunc(b.inFlight, func(other *attempt) bool { return other == a })
 }
 
@@ -187,17 +178,15 @@ func (b *ledger) check(t *rapid.T) {
 	if b.learner.Gate().Before(b.shut) {
 		t.Fatalf("the gate opens at %v, before %v", b.learner.Gate(), b.shut)
 	}
-	last := b.samples[max(0, len(b.samples)-64):]
-	if got := b.learner.Samples(); !slices.Equal(got, last) {
-		t.Fatalf("the window is\n%v, want\n%v", got, last)
-	}
 	levels := slices.Sorted(maps.Keys(b.counts))
 	curve := b.learner.Curve()
 	if len(curve) != len(levels) {
 		t.Fatalf("the curve is %v, want %v", curve, b.counts)
 	}
 	for i, n := range levels {
-		if curve[i] != b.counts[n] {
+		got := curve[i]
+		got.Accepted, got.Late = got.Accepted+got.Late, 0 // the book does not know what is late
+		if got != b.counts[n] {
 			t.Fatalf("the curve is %v, want %v", curve, b.counts)
 		}
 	}
@@ -212,8 +201,22 @@ func (b *ledger) actions() map[string]func(*rapid.T) {
 		"accept":    b.accept,
 		"accept it": b.accept,
 		"refuse":    b.refuse,
-		"end":       func(t *rapid.T) { a := b.pick(t, false); b.end(a, a.accepted) },
-		"leave":     func(t *rapid.T) { b.end(b.pick(t, false), false) },
+		"end": func(t *rapid.T) {
+			a := b.pick(t, false)
+			how := limit.Unsent
+			if a.accepted {
+				how = limit.Answered
+			}
+			b.end(a, how)
+		},
+		"leave": func(t *rapid.T) { b.end(b.pick(t, false), limit.Abandoned) },
+		"sleep": func(t *rapid.T) {
+			b.now = b.now.Add(8 * time.Hour)
+			b.learner.Slept()
+			for _, a := range slices.Clone(b.inFlight) { // their verdicts say nothing
+				b.end(a, limit.Unsent)
+			}
+		},
 		"time passes": func(t *rapid.T) {
 			b.now = b.now.Add(rapid.SampledFrom([]time.Duration{1, 100 * time.Millisecond, 400 * time.Millisecond, time.Second, 5 * time.Second, 20 * time.Second, 11 * time.Minute}).Draw(t, "step"))
 		},
@@ -258,8 +261,8 @@ func TestStateSurvives(t *testing.T) {
 				t.Fatalf("read again level %d is fresh: %t", level, again.Fresh(b.now, level))
 			}
 		}
-		if !again.Gate().IsZero() || len(again.Samples()) > 0 {
-			t.Fatal("gate or window survived; they are of the moment")
+		if !again.Gate().IsZero() {
+			t.Fatal("the gate survived; it is of the moment")
 		}
 		// Under other bounds these win.
 		lo := rapid.IntRange(1, 6).Draw(t, "new min")

@@ -108,7 +108,8 @@ type Learner struct {
 	next      time.Time     // no probe before
 	careful   bool          // the last probe failed, or the limit was cut: probe at a calm moment only
 	probe     time.Time     // start of the undecided probe; zero: none
-	kept      time.Time     // start of a probe that the provider keeps waiting, and so does not count; zero: none
+	probeSeq  uint64        // of that start
+	kept      uint64        // start of a probe that the provider keeps waiting, and so does not count, plus 1; zero: none
 	failed    time.Time     // when a probe was refused last and nothing has been accepted since; zero otherwise
 	free      time.Time     // when a probe may be made without a token; zero: never
 	freely    time.Duration // pause before the next such probe
@@ -129,7 +130,7 @@ type Learner struct {
 
 	lastRefused time.Time // start of the attempt refused last
 	lastStart   time.Time
-	awaited     time.Time // start of the last attempt, while it has no verdict
+	awaited     uint64    // the last start while it has no verdict, plus 1; zero: none
 	taken       time.Time // start of the last attempt that is not known to be refused
 	takenBefore time.Time // of the one before it
 	wanted      time.Time // since when a level is wanted that was not seen to hold for long; zero: none is
@@ -164,6 +165,7 @@ type departure struct {
 // A Level is what is known of one number of attempts in flight.
 type Level struct {
 	Accepted, Refused uint64
+	Late              uint64    // accepted, but so late that the provider must have kept them waiting
 	Score             float64   // rises with refusals, falls with acceptances
 	Last              time.Time // last acceptance
 }
@@ -253,7 +255,7 @@ func (l *Learner) May(now time.Time, inFlight int) Permit {
 	}
 	// After the second, not before the verdict on the last: where something has
 	// shut the lane, the first that passes must not be followed into the next shut.
-	if l.row >= 2 && l.awaited.Equal(l.lastStart) {
+	if l.row >= 2 && l.awaited != 0 {
 		shut = later(shut, l.lastStart.Add(awaits))
 	}
 	if now.Before(shut) {
@@ -301,7 +303,7 @@ func (l *Learner) mayProbe(now time.Time, level int) Permit {
 	if level != l.stable+1 || level > l.cfg.Max || !l.proved || l.currentDoubt(now) != nil {
 		return Permit{}
 	}
-	if !l.kept.IsZero() {
+	if l.kept != 0 {
 		return Permit{}
 	}
 	if !l.probe.IsZero() {
@@ -338,15 +340,13 @@ func (l *Learner) mayProbe(now time.Time, level int) Permit {
 // the limit if it is accepted late; not if first bytes never take so long: then
 // the provider keeps calls waiting that are too many, instead of refusing them.
 func (l *Learner) noVerdict(now time.Time) {
-	kept := l.probe
 	l.probe = time.Time{}
 	if !l.firstByte.slow(undecided) {
 		l.next = now.Add(l.wait)
 		return
 	}
-	l.level(l.stable+1).Refused++
 	l.history.charge(now, ByLevel, false)
-	l.above, l.kept = now, kept
+	l.above, l.kept = now, l.probeSeq+1
 	l.probeFailed(now, 0.5)
 }
 
@@ -358,7 +358,7 @@ func (l *Learner) Start(now time.Time, inFlight int, p Permit) Start {
 	s.sample = sample{at: now.UnixNano(), running: uint16(min(inFlight+1, longest)), spaced: milliseconds(age(now, l.taken))}
 	l.releases.ages(now, &s.sample)
 	if p.Probe {
-		l.probe = now
+		l.probe, l.probeSeq = now, s.seq
 		if p.free {
 			l.free = time.Time{}
 		}
@@ -376,7 +376,7 @@ func (l *Learner) Start(now time.Time, inFlight int, p Permit) Start {
 		}
 	}
 	l.starts++
-	l.lastStart, l.awaited = now, now
+	l.lastStart, l.awaited = now, l.starts
 	l.taken, l.takenBefore = now, l.taken
 	return s
 }
@@ -458,13 +458,13 @@ func (l *Learner) opened(now time.Time) {
 func (l *Learner) late(now time.Time, s Start) Reason {
 	l.clearProbe(s)
 	l.decided(s)
+	lv := l.level(s.Level)
+	lv.Late++
+	l.history.count(now, s.Level, true)
 	if s.Level > l.stable {
 		return Unchanged // it has failed as a probe already
 	}
-	lv := l.level(s.Level)
-	lv.Refused++
 	lv.Score += scoreRefused
-	l.history.count(now, s.Level, false)
 	if s.wave != l.wave {
 		return Unchanged
 	}
@@ -549,6 +549,10 @@ func (l *Learner) refusedBelow(now time.Time, s Start, lv *Level) Reason {
 	if d == nil && (struck || lv.Score <= scoreBad || !l.failed.IsZero() || s.Level <= l.cfg.Min) {
 		l.doubt = &doubt{lowest: s.Level, count: 1, first: now, tried: now, patient: !l.failed.IsZero(), struck: struck}
 		return Unchanged
+	}
+	if s.Level <= l.cfg.Min {
+		d.count++
+		return Unchanged // the lowest level is not to blame, whatever is
 	}
 	if l.examine(now) {
 		return Unchanged
@@ -667,7 +671,7 @@ func (l *Learner) provesLevel(s Start) bool {
 // Slept forgets what is undecided: the machine was asleep, and the verdicts on what
 // is in flight will say nothing. The caller passes none of them.
 func (l *Learner) Slept() {
-	l.probe, l.kept, l.awaited, l.doubt = time.Time{}, time.Time{}, time.Time{}, nil
+	l.probe, l.kept, l.awaited, l.doubt = time.Time{}, 0, 0, nil
 	l.wave++
 }
 
@@ -728,16 +732,16 @@ func (l *Learner) setStable(now time.Time, level int) {
 
 // decided records that a start is not to be waited for any longer.
 func (l *Learner) decided(s Start) {
-	if s.At.Equal(l.awaited) {
-		l.awaited = time.Time{}
+	if s.seq+1 == l.awaited {
+		l.awaited = 0
 	}
-	if s.At.Equal(l.kept) {
-		l.kept = time.Time{}
+	if s.seq+1 == l.kept {
+		l.kept = 0
 	}
 }
 
 func (l *Learner) clearProbe(s Start) {
-	if s.Probe && s.At.Equal(l.probe) {
+	if s.Probe && s.seq == l.probeSeq {
 		l.probe = time.Time{}
 	}
 }

@@ -75,7 +75,7 @@ func TestLearner(t *testing.T) {
 		{"one wave is one refusal", limit.Config{Start: 3}, three + "/a /b ?d ?e ?f +d -f -e =", "a b c d e f =3"},
 		{"a wave's lowest level is the one that is tried again", limit.Config{Start: 3}, three + "/a /b ?d ?e ?f +d -f -e ~5s ?g -g =", "a b c d e f g =1"},
 		{"a wave's probe costs no token", limit.Config{}, "?a ~1s +a ?b ~1s +b /b ?b ~1s ?c ~200ms -b -c $", "a b^ b c^ $2.018/10s"},
-		{"a level that is refused again and again is cut without a retest", limit.Config{Start: 3}, three + strings.Repeat("?d -d ~5s ?e +e /e ", 3) + "= $ ?f -f = $", "a b c d e d e d e =3 $2.054/10s f =2 $1.054/10s"},
+		{"a level that is refused again and again is cut without a retest", limit.Config{Start: 3}, three + strings.Repeat("?d -d ~5s ?e +e /e ~6s ", 3) + "= $ ?f -f = $", "a b c d e d e d e =3 $2.054/10s f =2 $1.054/10s"},
 		{"at the lowest level nothing is given up", limit.Config{Min: 3, Start: 3}, three + "?d -d ~5s ?e -e ~5s ?f -f =", "a b c d e f =3"},
 		{"a fixed limit never moves", limit.Config{Min: 3, Max: 3}, three + "?d +d ~1m ?e -d ~5s ?e -e ~5s ?f -f =", "a b c d . e f =3"},
 
@@ -89,7 +89,7 @@ func TestLearner(t *testing.T) {
 
 		// Gates.
 		{"a hint shuts the lane", limit.Config{Start: 3}, three + "?d -d:8s ~1s ?e /a /b ?e ~7250ms ?e", "a b c d .7.25s .7.25s e"},
-		{"a short hint is kept, too", limit.Config{Start: 3}, three + "?d -d:100ms ?e xa xb ~150ms ?e ~250ms ?e", "a b c d .150ms .250ms e"},
+		{"a short hint is kept, too", limit.Config{Start: 3}, three + "?d -d:100ms ?e xa xb ~150ms ?e ~250ms ?e", "a b c d .400ms .250ms e"},
 		{"alone at the provider the least pause is half a second", limit.Config{}, "?a -a ?b ~625ms ?b", "a .625ms b"},
 		{"each further refusal in a row shuts it for twice as long", limit.Config{}, "?a -a ~1s ?b -b ?c ~1s ?c -c ?d ~2s ?d -d ?e ~4s ?e -e ?f", "a b .1s c .2s d .4s e .8s"},
 		{"but for a minute at most", limit.Config{}, strings.Repeat("?a -a ~60s ", 12) + "?a -a ?b", strings.Repeat("a ", 13) + ".1m0s"},
@@ -135,11 +135,11 @@ func (s *story) play(step string) {
 	case '-':
 		d, _ := time.ParseDuration(hint)
 		s.learner.Refused(s.now, s.attempts[name], d, 0.5)
-		s.leave(name, false)
+		s.leave(name, limit.Unsent)
 	case '/':
-		s.leave(name, true)
+		s.leave(name, limit.Answered)
 	case 'x':
-		s.leave(name, false)
+		s.leave(name, limit.Abandoned)
 	case '~':
 		d, err := time.ParseDuration(name)
 		if err != nil {
@@ -170,11 +170,11 @@ func (s *story) ask(name string) {
 	}
 }
 
-func (s *story) leave(name string, answered bool) {
+func (s *story) leave(name string, how limit.End) {
 	if _, ok := s.attempts[name]; !ok {
 		s.t.Fatalf("%s is not under way", name)
 	}
-	s.learner.Ended(s.now, s.attempts[name], answered)
+	s.learner.Ended(s.now, s.attempts[name], how)
 	delete(s.attempts, name)
 }
 
@@ -219,12 +219,13 @@ func TestExplain(t *testing.T) {
 		name, script, want string
 		cfg                limit.Config
 	}{
-		{"at first", "", "1 is where it begins: nothing is known yet; next try when somebody waits", limit.Config{}},
+		{"at first", "", "1 is where it begins: nothing is known yet, next try when somebody waits", limit.Config{}},
 		{"fixed", "", "4 is fixed by configuration", limit.Config{Min: 4, Max: 4}},
-		{"the level above was refused", "?a ~1s +a ?b -b", "1 is stable: 1 of 1 accepted; 2 was refused 1 of 1; next try in 10s", limit.Config{}},
-		{"the tokens are spent", "?a ~1s +a ?b -b ~10s ?c -c", "1 is stable: 1 of 1 accepted; 2 was refused 2 of 2; next try after 111 more accepted calls", limit.Config{}},
+		{"the level above was refused", "?a ~1s +a ?b -b", "1 is stable: 1 of 1 accepted; 2 was refused 1 of 1, next try in 10 s", limit.Config{}},
+		{"the tokens are spent", "?a ~1s +a ?b -b ~10s ?c -c ~2s", "1 is stable: 1 of 1 accepted; 2 was refused 2 of 2, next try after 111 more accepted calls", limit.Config{}},
+		{"everything is refused", "?a ~1s +a ?b -b ~10s ?c -c ~100ms", "1 is stable: 1 of 1 accepted; the last 2 starts were all refused, next try in 1 s", limit.Config{}},
 		{"in doubt", "?a ~1s +a ?b ~1s +b ~20s /b ?c -c", "2 is stable: 1 of 2 accepted; 2 was refused once and will be tried again at a calm moment", limit.Config{Start: 2}},
-		{"at the top", "?a ~1s +a ?b ~1s +b", "2 is stable: 1 of 1 accepted; it is the highest allowed", limit.Config{Max: 2}},
+		{"at the top", "?a ~1s +a ?b ~1s +b", "2 is stable: 1 of 1 accepted, it is the highest allowed", limit.Config{Max: 2}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -243,9 +244,10 @@ func TestTheZeroStartStandsForNone(t *testing.T) {
 	l := limit.New(limit.Config{Start: 3})
 	l.Accepted(start, limit.Start{})
 	l.Refused(start, limit.Start{}, time.Minute, 0.5)
-	l.Ended(start, limit.Start{}, true)
-	if p := l.May(start, 0); !p.OK || len(l.Curve()) > 0 || len(l.Samples()) > 0 {
-		t.Errorf("a start that never was left a trace: %+v, %v, %v", p, l.Curve(), l.Samples())
+	l.TooOften(start, limit.Start{}, time.Minute, 0.5)
+	l.Ended(start, limit.Start{}, limit.Answered)
+	if p := l.May(start, 0); !p.OK || len(l.Curve()) > 0 || l.Met() {
+		t.Errorf("a start that never was left a trace: %+v, %v", p, l.Curve())
 	}
 }
 
@@ -294,7 +296,7 @@ func TestShortCallsBelowDoNotKeepAStaleLevelShut(t *testing.T) {
 		oldest := running[0]
 		running = running[1:]
 		l.Accepted(now, oldest)
-		l.Ended(now, oldest, true)
+		l.Ended(now, oldest, limit.Answered)
 	}
 	if highest != 3 {
 		t.Errorf("highest level entered is %d, want 3", highest)

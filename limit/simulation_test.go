@@ -130,7 +130,7 @@ func (w *world) refuse(s limit.Start) {
 		w.waiting++ // it keeps its place
 		now := start.Add(w.now)
 		w.learner.Refused(now, s, 0, w.rng.Float64())
-		w.learner.Ended(now, s, false)
+		w.learner.Ended(now, s, limit.Unsent)
 	})
 }
 
@@ -146,7 +146,11 @@ func (w *world) accept(s limit.Start) {
 	w.after(first, func() { w.learner.Accepted(start.Add(w.now), s) })
 	w.after(length, func() {
 		w.inFlight--
-		w.learner.Ended(start.Add(w.now), s, whole)
+		how := limit.Answered
+		if !whole {
+			how = limit.Abandoned
+		}
+		w.learner.Ended(start.Add(w.now), s, how)
 		w.after(think, func() { w.waiting++ })
 	})
 }

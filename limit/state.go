@@ -40,7 +40,9 @@ type Gap struct {
 	Low     time.Duration `json:"low,omitempty"`
 	High    time.Duration `json:"high,omitempty"`
 	Settled bool          `json:"settled,omitempty"`
-	Pause   int           `json:"pause,omitempty"` // starts between looks below
+	Proved  bool          `json:"proved,omitempty"` // High was seen to hold
+	Blamed  bool          `json:"blamed,omitempty"` // something was refused below it
+	Pause   int           `json:"pause,omitempty"`  // starts between looks below
 	Refused uint64        `json:"refused,omitempty"`
 
 	Explained int `json:"explained,omitempty"` // refusals, when it was found
@@ -68,6 +70,7 @@ type Fall struct {
 type Counted struct {
 	Accepted uint64    `json:"accepted"`
 	Refused  uint64    `json:"refused"`
+	Late     uint64    `json:"late,omitempty"`
 	Score    float64   `json:"score"`
 	Last     time.Time `json:"last"`
 }
@@ -115,7 +118,7 @@ func Restore(cfg Config, s State) (*Learner, error) {
 }
 
 func (g *gap) keep() Gap {
-	return Gap{Value: g.val, Low: g.lo, High: g.hi, Settled: g.state == settled, Pause: g.pause, Refused: g.refused, Explained: g.explained, Of: g.of}
+	return Gap{Value: g.val, Low: g.lo, High: g.hi, Settled: g.state == settled, Proved: g.proved, Blamed: g.blamed, Pause: g.pause, Refused: g.refused, Explained: g.explained, Of: g.of}
 }
 
 // restore brings a kept gap back; one that cannot be is none.
@@ -124,7 +127,7 @@ func (g *gap) restore(k Gap) {
 		return
 	}
 	g.val, g.lo, g.hi, g.refused, g.strike = k.Value, k.Low, k.High, k.Refused, -1
-	g.explained, g.of = k.Explained, k.Of
+	g.explained, g.of, g.proved, g.blamed = k.Explained, k.Of, k.Proved, k.Blamed
 	g.pause = min(max(k.Pause, firstLook), maxLook)
 	g.state = searching
 	if k.Settled {
@@ -164,16 +167,17 @@ type LevelCount struct {
 	Level    int    `json:"level"` // attempts in flight, the counted one included
 	Accepted uint64 `json:"accepted"`
 	Refused  uint64 `json:"refused"`
+	Late     uint64 `json:"late,omitempty"` // accepted, but so late that the provider must have kept them waiting
 }
 
 // Curve returns the accepted and refused starts by level, lowest first.
 func (l *Learner) Curve() []LevelCount {
 	curve := make([]LevelCount, 0, len(l.levels))
 	for n, lv := range l.levels {
-		if lv.Accepted+lv.Refused == 0 {
+		if lv.Accepted+lv.Refused+lv.Late == 0 {
 			continue
 		}
-		curve = append(curve, LevelCount{Level: n, Accepted: lv.Accepted, Refused: lv.Refused})
+		curve = append(curve, LevelCount{Level: n, Accepted: lv.Accepted, Refused: lv.Refused, Late: lv.Late})
 	}
 	return curve
 }

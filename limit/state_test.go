@@ -142,7 +142,11 @@ func FuzzRestore(f *testing.F) {
 			} else {
 				l.Accepted(now, a)
 			}
-			l.Ended(now.Add(time.Second), a, i%3 != 2)
+			if i%3 == 2 {
+				l.Ended(now.Add(time.Second), a, limit.Unsent)
+			} else {
+				l.Ended(now.Add(time.Second), a, limit.Answered)
+			}
 			checkState(t, l, 8)
 			l.Explain(now)
 		}

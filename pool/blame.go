@@ -38,28 +38,29 @@ func (p *Pool) oneAtATime(l *lane) bool {
 }
 
 // accountHit tells whether a refusal speaks about the account's limit and not
-// about the lane's. If only one of them was being probed it is that one. Else it
-// is the one that such refusals have told of; and if none has, the one that was
-// not seen to hold lately.
+// about the lane's. Alone in flight the lane has it. If only one of the two was
+// being probed it is that one. Else it is the one that such refusals have told of;
+// and if none has, the account's, since refusing it costs the lane nothing, unless
+// only the lane's level is one that was not seen to hold lately. No lane bears
+// nothing at all.
 func (p *Pool) accountHit(now time.Time, e *Entry) bool {
 	a, b := e.laneStart, e.poolStart
 	switch {
 	case e.alone:
+		return p.tells.value(now) > e.lane.tells.value(now)
 	case b.Probe && !a.Probe:
 		p.tells.add(now)
 		return true
 	case a.Probe && !b.Probe:
 		e.lane.tells.add(now)
 		return false
+	case a.Level == 1:
+		return true
 	}
-	account, own := p.tells.value(now), e.lane.tells.value(now)
-	if account != own {
+	if account, own := p.tells.value(now), e.lane.tells.value(now); account != own {
 		return account > own
 	}
-	if e.alone {
-		return false
-	}
-	return e.lane.limit.Fresh(now, a.Level) && !p.limit.Fresh(now, b.Level)
+	return a.Probe || e.lane.limit.Fresh(now, a.Level) || !p.limit.Fresh(now, b.Level)
 }
 
 // accountBound tells whether it is the account's limit that refuses.

@@ -141,7 +141,7 @@ func (w *world) leave(c *call) {
 		return
 	}
 	w.release(c)
-	w.pool.Ended(w.now, c.entry, false)
+	w.pool.Ended(w.now, c.entry, limit.Abandoned)
 	w.end(c, "left")
 	w.settle()
 }
@@ -249,7 +249,7 @@ func (w *world) attempt(c *call, a answer) {
 
 func (w *world) over(c *call, answered bool) {
 	w.release(c)
-	w.pool.Ended(w.now, c.entry, answered)
+	w.pool.Ended(w.now, c.entry, how(answered))
 	w.end(c, "answered")
 	w.settle()
 }
@@ -388,4 +388,11 @@ func (a *agenda) Pop() any {
 	it := a.items[len(a.items)-1]
 	a.items = a.items[:len(a.items)-1]
 	return it
+}
+
+func how(answered bool) limit.End {
+	if answered {
+		return limit.Answered
+	}
+	return limit.Abandoned
 }

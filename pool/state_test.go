@@ -154,18 +154,18 @@ func TestLanesAndSessionsAreBounded(t *testing.T) {
 	t.Run("of lanes those idle for longest are forgotten", func(t *testing.T) {
 		w := quietly(t)
 		w.answers = quick
-		for i := range 1500 {
+		for i := range 150 {
 			visit(w, fmt.Sprint("m", i), "s")
-			if i == 1200 {
-				visit(w, "m300", "s")
+			if i == 120 {
+				visit(w, "m30", "s")
 			}
 		}
 		lanes := map[string]bool{}
 		for _, l := range w.pool.Snapshot(w.now).Lanes {
 			lanes[l.Model] = true
 		}
-		if len(lanes) != 1024 || !lanes["m1499"] || !lanes["m300"] || lanes["m301"] {
-			t.Errorf("%d lanes, the last %v, one used lately %v, an old one %v", len(lanes), lanes["m1499"], lanes["m300"], lanes["m301"])
+		if len(lanes) != 100 || !lanes["m149"] || !lanes["m30"] || lanes["m31"] {
+			t.Errorf("%d lanes, the last %v, one used lately %v, an old one %v", len(lanes), lanes["m149"], lanes["m30"], lanes["m31"])
 		}
 	})
 	t.Run("closed ones last, but they do not grow without bound", func(t *testing.T) {
@@ -174,20 +174,20 @@ func TestLanesAndSessionsAreBounded(t *testing.T) {
 		visit(w, "shut", "s")
 		w.run(time.Second)
 		w.answers = quick
-		for i := range 1050 {
+		for i := range 110 {
 			visit(w, fmt.Sprint("m", i), "s")
 		}
 		if laneOf(t, w.pool.Snapshot(w.now), "shut").Closed == nil {
 			t.Errorf("a closed lane was forgotten for an open one")
 		}
 		w.answers = func(*call) answer { return quota(time.Time{}) }
-		for i := range 1050 {
+		for i := range 110 {
 			visit(w, fmt.Sprint("shut", i), "s")
 		}
 		w.run(time.Second)
 		w.answers = quick
 		visit(w, "one more", "s")
-		if n := len(w.pool.Snapshot(w.now).Lanes); n > 1024 {
+		if n := len(w.pool.Snapshot(w.now).Lanes); n > 100 {
 			t.Errorf("%d lanes", n)
 		}
 	})
@@ -195,7 +195,7 @@ func TestLanesAndSessionsAreBounded(t *testing.T) {
 		w := quietly(t)
 		w.answers = func(*call) answer { return good(1, time.Minute) }
 		var calls []*call
-		for i := range 1100 {
+		for i := range 1100 { // far more than are remembered
 			calls = append(calls, w.call(fmt.Sprint("m", i), fmt.Sprint("s", i), admission.Interactive))
 		}
 		w.finish(24 * time.Hour)
@@ -205,7 +205,7 @@ func TestLanesAndSessionsAreBounded(t *testing.T) {
 		w.calls = nil
 		visit(w, "one more", "s")
 		s := w.pool.Snapshot(w.now)
-		if len(s.Lanes) > 1024 || len(s.Sessions) > 1000 {
+		if len(s.Lanes) > 100 || len(s.Sessions) > 1000 {
 			t.Errorf("%d lanes, %d sessions", len(s.Lanes), len(s.Sessions))
 		}
 	})
@@ -227,7 +227,7 @@ func TestLanesAndSessionsAreBounded(t *testing.T) {
 			state.Lanes[fmt.Sprint("m", i)] = state.Lanes["glm"]
 		}
 		p, err := pool.Restore(config(fixed(1), limit.Config{}), state)
-		if err != nil || len(p.Snapshot(w.now).Lanes) != 1024 {
+		if err != nil || len(p.Snapshot(w.now).Lanes) != 100 {
 			t.Errorf("%d lanes, %v", len(p.Snapshot(w.now).Lanes), err)
 		}
 	})

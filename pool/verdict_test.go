@@ -280,7 +280,7 @@ func TestNothingCountsTwice(t *testing.T) {
 	c := w.call("glm", "s", admission.Interactive)
 	w.finish(time.Minute)
 	w.pool.Accepted(w.now, c.entry)
-	w.pool.Ended(w.now, c.entry, true)
+	w.pool.Ended(w.now, c.entry, limit.Answered)
 	if w.pool.Cancel(w.now, c.entry) {
 		t.Errorf("a request that is done was taken back")
 	}

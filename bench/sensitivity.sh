@@ -66,7 +66,6 @@ shutFactor limit.go 25 100
 maxGate limit.go 30*time.Second 2*time.Minute
 awaits limit.go 2500*time.Millisecond 10*time.Second
 patience limit.go 4 14
-freeWait limit.go 5*time.Second 20*time.Second
 inTransit limit.go 10*time.Millisecond 40*time.Millisecond
 lately limit.go 15*time.Minute time.Hour
 shortCall limit.go 1500*time.Millisecond 6*time.Second
@@ -75,7 +74,8 @@ mostLag limit.go 1750*time.Millisecond 7*time.Second
 mostPace limit.go 6*time.Second 24*time.Second
 paceProof limit.go 45*time.Second 3*time.Minute
 gapProofs gap.go 3 12
-gapClose gap.go 1.05 1.2
+lagClose gap.go 1.05 1.2
+paceClose gap.go 1.025 1.1
 gapNarrow gap.go 30*time.Millisecond 120*time.Millisecond
 gapGuess gap.go 1.3 2.2
 gapWide gap.go 2.0 8.0
@@ -85,6 +85,6 @@ firstLook gap.go 100 400
 soonLook gap.go 20 80
 gapWiden gap.go 1.2 1.8
 gapStrikes gap.go 10 40
-windowSize window.go 32 128
+windowSize window.go 16 64
 forgets history.go time.Hour 4*time.Hour
 CONSTANTS

@@ -64,7 +64,7 @@
 //
 // # What time has cured
 //
-// A window of the last 64 decided starts tells what a cured refusal was:
+// A window of the last 32 decided starts tells what a cured refusal was:
 //
 //   - Lag. For each length of a grid, count what was in flight plus the releases younger
 //     than that. A lag is found if that count parts refused starts from accepted ones

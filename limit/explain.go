@@ -64,7 +64,7 @@ func (l *Learner) explainNext(now time.Time) string {
 	switch {
 	case l.stable >= l.cfg.Max:
 		return "it is the highest allowed"
-	case l.tokens < 1 && l.free.IsZero():
+	case l.tokens < 1:
 		return fmt.Sprintf("next try after %d more accepted calls", int((1-l.tokens)/l.cfg.Eager)+1)
 	case now.Before(l.next):
 		return fmt.Sprintf("next try in %s", coarse(l.next.Sub(now)))

@@ -8,7 +8,8 @@ import (
 // The constants of the search for a gap. See the package comment.
 const (
 	gapProofs  = 6                     // accepted starts near a value that prove it
-	gapClose   = 1.10                  // a bracket narrower than this is settled
+	lagClose   = 1.10                  // a bracket narrower than this is settled: for a lag, where a little too much costs little
+	paceClose  = 1.05                  // and for a pace, where it is lost
 	gapNarrow  = 60 * time.Millisecond // or than this
 	gapGuess   = 1.6                   // the top of a guess no wider than this is tried first
 	gapWide    = 4.0                   // the same, and it is settled there, where it is quickly seen to be too much
@@ -29,6 +30,7 @@ const (
 type gap struct {
 	most  time.Duration // above it the cause must be another
 	prove time.Duration // how long a value must hold before it is proved
+	close float64       // a bracket whose ends are no further apart, as a ratio, is settled
 
 	val     time.Duration // in force; zero: none
 	lo, hi  time.Duration // refused at lo, held at hi
@@ -166,7 +168,7 @@ func (g *gap) bisect(now time.Time) {
 		return
 	}
 	ratio := float64(g.hi) / float64(g.lo)
-	wide := g.hi-g.lo > gapNarrow && ratio > gapClose
+	wide := g.hi-g.lo > gapNarrow && ratio > g.close
 	top := !wide || g.quick && ratio <= gapWide || !g.proved && ratio <= gapGuess
 	switch {
 	case !top:
@@ -182,7 +184,7 @@ func (g *gap) bisect(now time.Time) {
 	}
 }
 
-func (g *gap) drop() { *g = gap{most: g.most, prove: g.prove, failed: g.failed} }
+func (g *gap) drop() { *g = gap{most: g.most, prove: g.prove, close: g.close, failed: g.failed} }
 
 func (g *gap) set(now time.Time, val time.Duration, to gapState) {
 	val = (val + time.Millisecond - 1).Truncate(time.Millisecond) // as samples count

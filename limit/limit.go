@@ -26,8 +26,6 @@ const (
 	awaits        = 5 * time.Second // how long a start is waited for, after two refusals in a row
 	maxNext       = 72 * time.Hour
 	patience      = 7                // refusals in a row after a refused probe before a cut
-	freeWait      = 10 * time.Second // pause before a try without a token
-	maxFree       = 10 * time.Minute
 	crashWithin   = time.Minute      // a fall so soon after a rise may be a crash
 	lately        = 30 * time.Minute // how long the refusal of the level above counts as known
 	mostLag       = 3500 * time.Millisecond
@@ -111,8 +109,6 @@ type Learner struct {
 	probeSeq  uint64        // of that start
 	kept      uint64        // start of a probe that the provider keeps waiting, and so does not count, plus 1; zero: none
 	failed    time.Time     // when a probe was refused last and nothing has been accepted since; zero otherwise
-	free      time.Time     // when a probe may be made without a token; zero: never
-	freely    time.Duration // pause before the next such probe
 	crash     crash
 	above     time.Time // when the level above stable was refused last
 	aboveCalm time.Time // the same, at a calm moment; zero after a rise
@@ -182,7 +178,6 @@ type Start struct {
 	wave   int
 	seq    uint64 // starts before it
 	order  uint64 // departures before it
-	free   bool   // a probe without a token
 	calm   bool   // no start or release shortly before
 	valid  bool
 }
@@ -201,9 +196,9 @@ const (
 func New(cfg Config) *Learner {
 	cfg = cfg.withDefaults()
 	return &Learner{
-		cfg: cfg, stable: cfg.Start, tokens: firstTokens, wait: firstWait, freely: freeWait,
-		lag: gap{most: mostLag}, abandoned: gap{most: mostLag},
-		pace: gap{most: mostPace, prove: paceProof},
+		cfg: cfg, stable: cfg.Start, tokens: firstTokens, wait: firstWait,
+		lag: gap{most: mostLag, close: lagClose}, abandoned: gap{most: mostLag, close: lagClose},
+		pace: gap{most: mostPace, prove: paceProof, close: paceClose},
 	}
 }
 
@@ -237,8 +232,6 @@ type Permit struct {
 	OK    bool
 	Probe bool      // it would be one above the stable level
 	Until time.Time // when to ask again if not OK; zero: after the next event
-
-	free bool
 }
 
 // May tells whether one more attempt may start while so many are in flight and
@@ -313,27 +306,22 @@ func (l *Learner) mayProbe(now time.Time, level int) Permit {
 		}
 		l.noVerdict(now)
 	}
-	paid := l.tokens >= 1
-	if !paid && (l.free.IsZero() || l.tokens <= 0) {
+	if l.tokens < 1 {
 		return Permit{}
 	}
 	// A kept moment that lies further ahead than any that is set is damaged.
 	if l.next.Sub(now) > maxNext {
 		l.next = now
 	}
-	next := l.next
-	if !paid {
-		next = later(next, l.free)
-	}
-	if now.Before(next) {
-		return Permit{Until: next}
+	if now.Before(l.next) {
+		return Permit{Until: l.next}
 	}
 	if l.careful {
-		if at := earlier(l.calm(), next.Add(calmAtMost)); now.Before(at) {
+		if at := earlier(l.calm(), l.next.Add(calmAtMost)); now.Before(at) {
 			return Permit{Until: at}
 		}
 	}
-	return Permit{OK: true, Probe: true, free: !paid}
+	return Permit{OK: true, Probe: true}
 }
 
 // noVerdict ends a probe that has had no verdict for long. It may still raise
@@ -354,14 +342,11 @@ func (l *Learner) noVerdict(now time.Time) {
 // permit is the one that [Learner.May] gave at the same moment.
 func (l *Learner) Start(now time.Time, inFlight int, p Permit) Start {
 	held, _ := l.held(now)
-	s := Start{At: now, Level: inFlight + held + 1, Probe: p.Probe, held: held, wave: l.wave, seq: l.starts, order: l.order, free: p.free, calm: !now.Before(l.calm()), valid: true}
+	s := Start{At: now, Level: inFlight + held + 1, Probe: p.Probe, held: held, wave: l.wave, seq: l.starts, order: l.order, calm: !now.Before(l.calm()), valid: true}
 	s.sample = sample{at: now.UnixNano(), running: uint16(min(inFlight+1, longest)), spaced: milliseconds(age(now, l.taken))}
 	l.releases.ages(now, &s.sample)
 	if p.Probe {
 		l.probe, l.probeSeq = now, s.seq
-		if p.free {
-			l.free = time.Time{}
-		}
 	}
 	if d := l.currentDoubt(now); d != nil && s.Level >= d.lowest {
 		d.tried = now
@@ -436,9 +421,6 @@ func (l *Learner) accepted(now time.Time, s Start) Reason {
 	l.probe = time.Time{} // a later one at the same level is no longer above it
 	l.proved, l.careful = true, false
 	l.wait, l.next = firstWait, now
-	if s.free {
-		l.freely = max(freeWait, l.freely/2)
-	}
 	return ProbeAccepted
 }
 
@@ -520,9 +502,6 @@ func (l *Learner) refused(now time.Time, s Start, hint time.Duration, rnd float6
 			}
 			if hint > 0 { // what shut the lane was the probe
 				l.Hold(now.Add((shutFactor + 1) * min(hint, maxHint)))
-			}
-			if s.free {
-				l.freely = min(2*l.freely, maxFree)
 			}
 		}
 		return Unchanged
@@ -720,9 +699,6 @@ func (l *Learner) cut(now time.Time, level int, why Reason) Reason {
 	l.setStable(now, level)
 	l.proved, l.careful = false, true
 	l.wait, l.next = firstWait, now.Add(firstWait)
-	if l.row >= 3 {
-		l.free = now.Add(l.freely)
-	}
 	return why
 }
 

@@ -25,7 +25,7 @@ const (
 	agesEnded     = 6
 	agesAbandoned = 2
 	longest       = 1<<16 - 1 // milliseconds; stands for longer, and for never
-	windowSize    = 64
+	windowSize    = 32
 )
 
 // window keeps the last decided starts.

@@ -35,8 +35,8 @@ type turn struct {
 
 // An HourCount is one point of the level curve of one hour.
 type HourCount struct {
-	Hour     int64  `json:"hour"`  // hours since the Unix epoch
-	Level    int    `json:"level"` // attempts in flight, the counted one included
+	Hour     int32  `json:"hour"`  // hours since the Unix epoch
+	Level    int32  `json:"level"` // attempts in flight, the counted one included
 	Accepted uint32 `json:"accepted"`
 	Refused  uint32 `json:"refused"`
 }
@@ -98,8 +98,7 @@ func (h *history) shut(took time.Duration) {
 
 // count adds a decided start to the curve of its hour.
 func (h *history) count(now time.Time, level int, good bool) {
-	hour := now.Unix() / 3600
-	p := h.point(hour, level)
+	p := h.point(int32(now.Unix()/3600), int32(min(level, maxLevel)))
 	if good {
 		p.Accepted++
 	} else {
@@ -107,7 +106,7 @@ func (h *history) count(now time.Time, level int, good bool) {
 	}
 }
 
-func (h *history) point(hour int64, level int) *HourCount {
+func (h *history) point(hour, level int32) *HourCount {
 	for i := len(h.curve) - 1; i >= 0 && h.curve[i].Hour >= hour; i-- {
 		if h.curve[i].Hour == hour && h.curve[i].Level == level {
 			return &h.curve[i]

@@ -17,7 +17,13 @@ import (
 // knows the limit.
 type world struct {
 	limit   func(at time.Duration) int
-	noise   float64 // share of starts that it refuses for no reason
+	noise   float64       // share of starts that it refuses for no reason
+	lag     time.Duration // a slot counts on after the end of an answer
+	left    time.Duration // and after a hang-up
+	pace    time.Duration // starts must be so far apart
+	penalty time.Duration // a refusal for the level shuts the lane for so long
+	keeps   time.Duration // instead of refusing it keeps a call waiting
+	hangUps float64       // share of calls whose client leaves; zero: a hundredth
 	horizon time.Duration
 	rng     *rand.Rand
 	learner *limit.Learner
@@ -27,6 +33,9 @@ type world struct {
 	events   events
 	waiting  int
 	inFlight int
+	used     int // slots that the provider counts
+	taken    time.Duration
+	shut     time.Duration
 
 	starts, refused int
 	above           int           // starts more than one above the stable level
@@ -61,7 +70,7 @@ func (e *events) Pop() any {
 }
 
 func newSim(seed uint64, horizon time.Duration, of func(time.Duration) int) *world {
-	return &world{limit: of, horizon: horizon, rng: rand.New(rand.NewPCG(seed, 1302)), learner: limit.New(limit.Config{}), found: -1, followed: func(*world) {}}
+	return &world{limit: of, horizon: horizon, rng: rand.New(rand.NewPCG(seed, 1302)), learner: limit.New(limit.Config{}), found: -1, taken: -time.Hour, followed: func(*world) {}}
 }
 
 func constant(n int) func(time.Duration) int { return func(time.Duration) int { return n } }
@@ -115,12 +124,23 @@ func (w *world) admit() {
 		w.waiting--
 		w.inFlight++
 		w.starts++
-		if w.inFlight > w.limit(w.now) || w.rng.Float64() < w.noise {
+		switch full := w.used >= w.limit(w.now); {
+		case w.now < w.shut, w.rng.Float64() < w.noise, w.now < w.taken+w.pace:
 			w.refuse(s)
-		} else {
+		case full && w.keeps > 0:
+			w.keep(s)
+		case full:
+			w.shut = w.now + w.penalty
+			w.refuse(s)
+		default:
 			w.accept(s)
 		}
 	}
+}
+
+// keep lets a call wait that is one too many, and then runs it.
+func (w *world) keep(s limit.Start) {
+	w.after(w.keeps, func() { w.accept(s) })
 }
 
 func (w *world) refuse(s limit.Start) {
@@ -138,13 +158,25 @@ func (w *world) accept(s limit.Start) {
 	seconds := min(max(12*math.Exp(.8*w.rng.NormFloat64()), 2), 90)
 	length := time.Duration(seconds * float64(time.Second))
 	first := min(w.uniform(.8, 3), length/2)
-	whole := w.rng.Float64() >= .01
+	w.used++
+	w.taken = w.now
+	whole := w.rng.Float64() >= max(.01, w.hangUps)
 	if !whole { // the client leaves at some moment after the first byte
 		length = first + time.Duration(w.rng.Float64()*float64(length-first))
 	}
 	w.good += min(length, w.horizon-w.now)
 	w.after(first, func() { w.learner.Accepted(start.Add(w.now), s) })
+	lag := w.lag
+	if !whole {
+		lag = max(lag, w.left)
+	}
+	if lag > 0 {
+		w.after(length+lag, func() { w.used-- })
+	}
 	w.after(length, func() {
+		if lag == 0 { // the slot is free before the end is heard of: else it would be a lag
+			w.used--
+		}
 		w.inFlight--
 		how := limit.Answered
 		if !whole {

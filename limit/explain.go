@@ -66,8 +66,8 @@ func (l *Learner) explainNext(now time.Time) string {
 		return "it is the highest allowed"
 	case l.tokens < 1:
 		return fmt.Sprintf("next try after %d more accepted calls", int((1-l.tokens)/l.cfg.Eager)+1)
-	case now.Before(l.next):
-		return fmt.Sprintf("next try in %s", coarse(l.next.Sub(now)))
+	case now.Before(later(l.next, l.quiet)):
+		return fmt.Sprintf("next try in %s", coarse(later(l.next, l.quiet).Sub(now)))
 	}
 	return "next try when somebody waits"
 }

@@ -124,10 +124,7 @@ func (g *gap) tooShort(now time.Time, came time.Duration, noisy bool) {
 	case searching:
 		g.lo = max(g.lo, g.val, came)
 		if g.lo >= g.most {
-			failed := g.failed + 1
-			g.drop()
-			g.failed = failed
-			g.barred = now.Add(barredFor << min(2*(failed-1), 4)) // 1, 4, 16 hours
+			g.giveUp(now)
 			return
 		}
 		if g.hi <= g.lo {
@@ -140,6 +137,10 @@ func (g *gap) tooShort(now time.Time, came time.Duration, noisy bool) {
 	case settled:
 		if g.strike < 0 || g.good-g.strike > gapStrikes {
 			g.strike = g.good
+			return
+		}
+		if g.val >= g.most {
+			g.giveUp(now)
 			return
 		}
 		g.lo = g.val
@@ -182,6 +183,14 @@ func (g *gap) bisect(now time.Time) {
 		}
 		g.set(now, min(g.hi+gapMargin, g.most), settled)
 	}
+}
+
+// giveUp ends a search that came to nothing: the cause must be another. The next
+// may begin in 1, 4, 16 hours.
+func (g *gap) giveUp(now time.Time) {
+	g.drop()
+	g.barred = now.Add(barredFor << min(2*g.failed, 4))
+	g.failed++
 }
 
 func (g *gap) drop() { *g = gap{most: g.most, prove: g.prove, close: g.close, failed: g.failed} }

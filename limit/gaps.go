@@ -273,7 +273,7 @@ func (c *crash) fell(now time.Time, from, to int) bool {
 	if c.risen.IsZero() || now.Sub(c.risen) > crashWithin {
 		return false
 	}
-	deep := func(fall, to int) bool { return fall >= 3 || fall >= 2 && to < c.base }
+	deep := func(fall, to int) bool { return fall >= 3 || fall >= 2 && to <= c.base-2 }
 	before := deep(c.fall, from)
 	c.fall += from - to
 	if before || !deep(c.fall, to) {

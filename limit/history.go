@@ -72,7 +72,7 @@ func (h *history) charge(now time.Time, c Cause, cut bool) {
 
 func (h *history) chargeMany(now time.Time, c Cause, n int) {
 	if !h.tallyAt.IsZero() {
-		keep := math.Exp2(-float64(now.Sub(h.tallyAt)) / float64(forgets))
+		keep := math.Exp2(-max(0, float64(now.Sub(h.tallyAt))) / float64(forgets)) // a clock that was set back forgets nothing
 		for i := range h.tally {
 			h.tally[i] *= keep
 		}

@@ -2,7 +2,9 @@ package limit_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -28,6 +30,7 @@ type ledger struct {
 	inFlight []*attempt
 	shut     time.Time // nothing may start before
 	quiet    time.Time // nothing may probe before
+	gate     time.Time // as it was last
 	counts   map[int]limit.LevelCount
 }
 
@@ -145,6 +148,21 @@ func (b *ledger) refuse(t *rapid.T) {
 	}
 }
 
+// tooOften refuses a start because starts come too often.
+func (b *ledger) tooOften(t *rapid.T) {
+	a := b.pick(t, true)
+	hint := rapid.SampledFrom([]time.Duration{0, 0, -1, 100 * time.Millisecond, 3 * time.Second}).Draw(t, "hint")
+	before := b.learner.Stable()
+	why := b.learner.TooOften(b.now, a.Start, hint, rapid.Float64Range(0, 0.999).Draw(t, "random"))
+	b.end(a, limit.Unsent)
+	if after := b.learner.Stable(); after != before || why != limit.Unchanged && !found[why] {
+		t.Fatalf("it came too often, and the limit went from %d to %d: %q", before, after, why)
+	}
+	if at := b.now.Add(max(hint, 0)); at.After(b.shut) {
+		b.shut = at
+	}
+}
+
 func (b *ledger) decided(a *attempt, good bool) {
 	c := b.counts[a.Level]
 	c.Level = a.Level
@@ -178,6 +196,15 @@ func (b *ledger) check(t *rapid.T) {
 	if b.learner.Gate().Before(b.shut) {
 		t.Fatalf("the gate opens at %v, before %v", b.learner.Gate(), b.shut)
 	}
+	if b.learner.Gate().Before(b.gate) {
+		t.Fatalf("the gate was pulled in, from %v to %v", b.gate, b.learner.Gate())
+	}
+	b.gate = b.learner.Gate()
+	for i, most := range [...]time.Duration{3500 * time.Millisecond, 3500 * time.Millisecond, 12 * time.Second} {
+		if gap := b.gaps()[i]; gap < 0 || gap > most {
+			t.Fatalf("a lag or a pace of %s", gap)
+		}
+	}
 	levels := slices.Sorted(maps.Keys(b.counts))
 	curve := b.learner.Curve()
 	if len(curve) != len(levels) {
@@ -201,6 +228,7 @@ func (b *ledger) actions() map[string]func(*rapid.T) {
 		"accept":    b.accept,
 		"accept it": b.accept,
 		"refuse":    b.refuse,
+		"too often": b.tooOften,
 		"end": func(t *rapid.T) {
 			a := b.pick(t, false)
 			how := limit.Unsent
@@ -270,6 +298,53 @@ func TestStateSurvives(t *testing.T) {
 		other, err := limit.Restore(limit.Config{Min: lo, Max: hi}, read)
 		if want := min(max(kept.Stable, lo), hi); err != nil || other.Stable() != want {
 			t.Fatalf("between %d and %d %d is stable, want %d (%v)", lo, hi, other.Stable(), want, err)
+		}
+	})
+}
+
+// TestNothingRisesUnasked: where nobody waits, so that nobody asks whether more
+// may start, no acceptance raises the limit.
+func TestNothingRisesUnasked(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b := newLedger(t)
+		t.Repeat(b.actions()) // whatever it has met before
+		for _, a := range slices.Clone(b.inFlight) {
+			b.end(a, limit.Answered)
+		}
+		for range rapid.IntRange(1, 50).Draw(t, "starts") {
+			before := b.learner.Stable()
+			s := b.learner.Start(b.now, rapid.IntRange(0, 9).Draw(t, "in flight"), limit.Permit{OK: true})
+			b.now = b.now.Add(time.Duration(rapid.IntRange(0, 10_000).Draw(t, "milliseconds")) * time.Millisecond)
+			if rapid.IntRange(0, 3).Draw(t, "verdict") == 0 {
+				b.learner.Refused(b.now, s, 0, 0.5)
+			} else {
+				b.learner.Accepted(b.now, s)
+			}
+			b.learner.Ended(b.now, s, limit.Answered)
+			if after := b.learner.Stable(); after > before {
+				t.Fatalf("the limit rose from %d to %d", before, after)
+			}
+		}
+	})
+}
+
+// TestSameEventsSameLearner: what a learner becomes hangs on what it is told, and
+// on nothing else.
+func TestSameEventsSameLearner(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		seed := rapid.Uint64().Draw(t, "seed")
+		var said [2]string
+		for i := range said {
+			l := limit.New(limit.Config{})
+			now := life(l, rand.New(rand.NewPCG(seed, 1302)), 500)
+			text, err := json.Marshal(l.State())
+			if err != nil {
+				t.Fatal(err)
+			}
+			said[i] = fmt.Sprint(now, l.Gate(), l.Explain(now), l.Cause(now), string(text))
+		}
+		if said[0] != said[1] {
+			t.Fatalf("twice the same, and it became\n%s and\n%s", said[0], said[1])
 		}
 	})
 }

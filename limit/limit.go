@@ -104,6 +104,7 @@ type Learner struct {
 	tokens    float64       // what probes are paid with
 	wait      time.Duration // pause after the next refused probe
 	next      time.Time     // no probe before
+	quiet     time.Time     // no probe before, whatever is learned
 	careful   bool          // the last probe failed, or the limit was cut: probe at a calm moment only
 	probe     time.Time     // start of the undecided probe; zero: none
 	probeSeq  uint64        // of that start
@@ -259,7 +260,7 @@ func (l *Learner) May(now time.Time, inFlight int) Permit {
 	p := l.mayStart(now, level)
 	// A probe beside slots that only may still count would prove nothing, nor would
 	// one while it is being found out for how long they do.
-	if p.Probe && level > l.full && (held > 0 || l.lag.state == searching) {
+	if p.Probe && level > l.full && (held > 0 || l.lag.state == searching && age(now, l.above) <= lately) {
 		p = Permit{}
 	}
 	if !p.OK && held > 0 && (p.Until.IsZero() || until.Before(p.Until)) {
@@ -313,11 +314,15 @@ func (l *Learner) mayProbe(now time.Time, level int) Permit {
 	if l.next.Sub(now) > maxNext {
 		l.next = now
 	}
-	if now.Before(l.next) {
-		return Permit{Until: l.next}
+	if l.quiet.Sub(now) > maxNext {
+		l.quiet = now
+	}
+	next := later(l.next, l.quiet)
+	if now.Before(next) {
+		return Permit{Until: next}
 	}
 	if l.careful {
-		if at := earlier(l.calm(), l.next.Add(calmAtMost)); now.Before(at) {
+		if at := earlier(l.calm(), next.Add(calmAtMost)); now.Before(at) {
 			return Permit{Until: at}
 		}
 	}
@@ -330,7 +335,7 @@ func (l *Learner) mayProbe(now time.Time, level int) Permit {
 func (l *Learner) noVerdict(now time.Time) {
 	l.probe = time.Time{}
 	if !l.firstByte.slow(undecided) {
-		l.next = now.Add(l.wait)
+		l.next = later(l.next, now.Add(l.wait))
 		return
 	}
 	l.history.charge(now, ByLevel, false)
@@ -430,7 +435,7 @@ func (l *Learner) opened(now time.Time) {
 	if !l.failed.IsZero() && l.row >= 2 {
 		l.history.shut(now.Sub(l.failed))
 		// The probe had shut the lane: it may cost at most a fiftieth of the time.
-		l.Hold(now.Add(shutFactor * now.Sub(l.failed)))
+		l.next = later(l.next, now.Add(shutFactor*now.Sub(l.failed)))
 	}
 	l.row, l.failed = 0, time.Time{}
 }
@@ -501,7 +506,7 @@ func (l *Learner) refused(now time.Time, s Start, hint time.Duration, rnd float6
 				defer l.examine(now)
 			}
 			if hint > 0 { // what shut the lane was the probe
-				l.Hold(now.Add((shutFactor + 1) * min(hint, maxHint)))
+				l.next = later(l.next, now.Add((shutFactor+1)*min(hint, maxHint)))
 			}
 		}
 		return Unchanged
@@ -566,13 +571,14 @@ func (l *Learner) TooOften(now time.Time, s Start, hint time.Duration, rnd float
 	}
 	if s.wave == l.wave {
 		l.wave++
+		l.row++
 		l.tooClose(now, &s)
 	}
-	wait := jitter(max(l.pace.val, 250*time.Millisecond), rnd)
-	if hint > 0 {
-		wait = hinted(hint, rnd)
+	l.lastRefused = later(l.lastRefused, s.At)
+	if hint <= 0 {
+		l.gate = later(l.gate, now.Add(jitter(max(l.pace.val, 250*time.Millisecond), rnd)))
 	}
-	l.gate = later(l.gate, now.Add(wait))
+	l.shut(now, s, hint, rnd)
 	l.clearProbe(s)
 	return l.news(before, Unchanged)
 }
@@ -654,12 +660,8 @@ func (l *Learner) Slept() {
 	l.wave++
 }
 
-// Hold forbids probes before the moment.
-func (l *Learner) Hold(until time.Time) {
-	if until.After(l.next) {
-		l.next = until
-	}
-}
+// Hold forbids probes before the moment, whatever is learned until then.
+func (l *Learner) Hold(until time.Time) { l.quiet = later(l.quiet, until) }
 
 // Fresh tells whether the level, or one above it, was accepted lately.
 func (l *Learner) Fresh(now time.Time, level int) bool { return !l.stale(now, level) }

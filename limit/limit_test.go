@@ -16,11 +16,15 @@ var start = time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
 //	?a       somebody waits: a starts if it may
 //	+a       a is accepted
 //	-a       a is refused and leaves its slot; -a:5s with a hint
+//	!a       the same, because starts come too often
 //	/a       a's answer has ended
 //	xa       a's client left
+//	oa       a was never sent
 //	~1s      time passes
 //	=        how many are stable?
 //	$        how many tokens are left, and how long is the pause after the next refused probe?
+//	#        how long is the lag after an answer, after a hang-up, and the space between starts?
+//	>        when is the next probe due?
 //
 // The log has a letter for each start (with ^ for a probe), a dot for each that
 // must wait (and for how long, if the learner knows), and the answers. Jitter is in
@@ -97,6 +101,20 @@ func TestLearner(t *testing.T) {
 		{"the acceptance of an earlier start does not", limit.Config{Start: 2}, "?a ~1s ?b -b +a /a ?c ~400ms ?c", "a b .400ms c"},
 		{"after a refusal starts are 0.4 s apart", limit.Config{Start: 3}, three + "/a /b ?d ?e ?f -f xd xe ?g ~400ms ?g ?h ~300ms ?h ~100ms ?h", "a b c d e f .400ms g .400ms .100ms h"},
 
+		{"a hint of a year shuts it for an hour, and the learner says so", limit.Config{Start: 3}, three + "?d -d:8760h ?e ~1h ?e ~250ms ?e", "a b c d .1h0m0.25s .250ms e"},
+		{"a hint of zero is none", limit.Config{}, "?a -a:0s ?b", "a .625ms"},
+		{"a hint of less than nothing is none", limit.Config{}, "?a -a:-1ns ~625ms ?b -b:-8760h ?c", "a b .1s"},
+		{"a probe that was punished with a hint of a year is repeated after two days", limit.Config{}, "?a ~1s +a ?b -b:8760h >", "a b^ >51h0m0s"},
+
+		// A lane that a refused probe has shut for half a minute.
+		{"nothing is cut while it is shut", limit.Config{Start: 2}, "?a ~1s +a ?b ~1s +b ?c -c /a /b ?d ~400ms ?d -d ~1s ?d -d ~2s ?d -d ~4s ?d -d ~8s ?d -d = ~16s ?d +d = >", "a b c^ .400ms d d d d d =2 d =2 >26m10s"},
+		{"from the seventh refusal on it is", limit.Config{Start: 2}, "?a ~1s +a ?b ~1s +b ?c -c /a ?d ~400ms ?d -d ~1s ?d -d ~2s ?d -d ~4s ?d -d ~8s ?d -d ~16s ?d -d = ~32s ?d -d =", "a b c^ .400ms d d d d d d =2 d =1"},
+
+		// Calls that are kept waiting.
+		{"a start that is accepted late raises nothing", limit.Config{}, "?a ~1s +a ?b ~1s +b ?c ~1s +c ?d ~1s +d ?e $ ~20s /a ?f = $ ~25s +e =", "a b^ c^ d^ e^ $2.036/10s .10s =4 $1.036/20s =4"},
+		{"nor does another beside it", limit.Config{}, "?a ~1s +a ?b ~1s +b ?c ~1s +c ?d ~1s +d ?e ~20s /a ?f ~1h ?f", "a b^ c^ d^ e^ .10s ."},
+		{"but where first bytes are that slow it does", limit.Config{}, "?a ~15s +a ?b ~15s +b ?c ~15s +c ?d ~15s +d ?e ~22s /a ?f +e =", "a b^ c^ d^ e^ .10s =5"},
+
 		// Stale levels.
 		{"a level that was never accepted is entered with spacing", limit.Config{Start: 3}, "?a ?b ~400ms ?b ?c ~400ms ?c", "a .400ms b .400ms c"},
 		{"a fixed limit is entered without spacing", limit.Config{Min: 3, Max: 3}, "?a ?b ?c ?d", "a b c ."},
@@ -136,10 +154,16 @@ func (s *story) play(step string) {
 		d, _ := time.ParseDuration(hint)
 		s.learner.Refused(s.now, s.attempts[name], d, 0.5)
 		s.leave(name, limit.Unsent)
+	case '!':
+		d, _ := time.ParseDuration(hint)
+		s.learner.TooOften(s.now, s.attempts[name], d, 0.5)
+		s.leave(name, limit.Unsent)
 	case '/':
 		s.leave(name, limit.Answered)
 	case 'x':
 		s.leave(name, limit.Abandoned)
+	case 'o':
+		s.leave(name, limit.Unsent)
 	case '~':
 		d, err := time.ParseDuration(name)
 		if err != nil {
@@ -151,6 +175,11 @@ func (s *story) play(step string) {
 	case '$':
 		kept := s.learner.State()
 		s.log = append(s.log, fmt.Sprintf("$%.3f/%s", kept.Tokens, kept.Wait))
+	case '#':
+		answered, abandoned := s.learner.Lag()
+		s.log = append(s.log, fmt.Sprintf("#%s/%s/%s", answered, abandoned, s.learner.Pace()))
+	case '>':
+		s.log = append(s.log, ">"+s.learner.State().Next.Sub(s.now).String())
 	}
 }
 
@@ -172,7 +201,7 @@ func (s *story) ask(name string) {
 
 func (s *story) leave(name string, how limit.End) {
 	if _, ok := s.attempts[name]; !ok {
-		s.t.Fatalf("%s is not under way", name)
+		s.t.Fatalf("%s is not under way: %s", name, strings.Join(s.log, " "))
 	}
 	s.learner.Ended(s.now, s.attempts[name], how)
 	delete(s.attempts, name)

@@ -29,6 +29,7 @@ type State struct {
 	Lag       Gap         `json:"lag,omitzero"`
 	Abandoned Gap         `json:"abandoned,omitzero"`
 	Pace      Gap         `json:"pace,omitzero"`
+	Quiet     time.Time   `json:"quiet,omitzero"` // no probe before, whatever is learned
 	Above     time.Time   `json:"above,omitzero"` // when the level above was refused last
 	Hours     []HourCount `json:"hours,omitempty"`
 	History   Tally       `json:"history,omitzero"`
@@ -84,6 +85,7 @@ func (l *Learner) State() State {
 		}
 	}
 	s.Lag, s.Abandoned, s.Pace, s.Above = l.lag.keep(), l.abandoned.keep(), l.pace.keep(), l.above
+	s.Quiet = l.quiet
 	s.Hours, s.History = slices.Clone(l.history.curve), l.history.keep()
 	return s
 }
@@ -112,7 +114,7 @@ func Restore(cfg Config, s State) (*Learner, error) {
 	l.lag.restore(s.Lag)
 	l.abandoned.restore(s.Abandoned)
 	l.pace.restore(s.Pace)
-	l.above = s.Above
+	l.above, l.quiet = s.Above, s.Quiet
 	l.history.restore(s.Hours, s.History)
 	return l, nil
 }

@@ -170,6 +170,7 @@ type answered struct {
 	Verdict string    `json:"verdict"`
 	Code    string    `json:"code"`
 	Start   time.Time `json:"start"`
+	End     time.Time `json:"end"`
 }
 
 // log returns what the simulator has answered, in the order of the ends.

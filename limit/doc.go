@@ -74,7 +74,8 @@
 //     Abandoned slots have a lag of their own. A lag that has been found holds each
 //     slot for so long.
 //   - Pace. A threshold on the space since the last start that was not refused, likewise,
-//     but only if no lag explains as much.
+//     but only if no lag explains as much. It is at most 12 s, or a minute where the
+//     provider says in words that it minds.
 //   - Rate. If all levels fail right after a climb, those below its beginning too, and
 //     that twice in half an hour, starts are spaced as they came on average: a number of
 //     starts a window behaves like that, a limit does not.

@@ -53,7 +53,7 @@ func TestGaps(t *testing.T) {
 		{"a refused start does not count", knowing(1, pace(3*time.Second)), "?a ~1s +a /a ~2s ?b ~100ms -b ~900ms ?c", "a b c"},
 		{"one refusal near a settled pace changes nothing", knowing(2, pace(3*time.Second)), "?a +a ~3s ?b ~100ms !b #", "a b #0s/0s/3s"},
 		{"a second one soon widens it", knowing(9, pace(3*time.Second)), "?a +a ~3s ?b ~100ms !b ~3s ?c +c ~3s ?d ~100ms !d #", "a b c d #0s/0s/4.2s"},
-		{"one of twelve seconds that does not suffice is given up", knowing(9, pace(12*time.Second)), "?a +a ~12s ?b ~100ms !b ~13s ?c +c ~12s ?d ~100ms !d #", "a b c d #0s/0s/0s"},
+		{"one of twelve seconds that does not suffice grows, since the provider says so", knowing(9, pace(12*time.Second)), "?a +a ~12s ?b ~100ms !b ~13s ?c +c ~12s ?d ~100ms !d #", "a b c d #0s/0s/16.8s"},
 
 		// A provider that says that starts come too often.
 		{"a first refusal spaces them by more than was too close", knowing(9, nil), "?a ~50ms ?b ~300ms !b # ?c ~250ms ?c", "a b #0s/0s/142ms .250ms c"},

@@ -300,6 +300,7 @@ func (l *Learner) crashed(now time.Time) {
 // tooClose records a refusal that says that starts come too often.
 func (l *Learner) tooClose(now time.Time, s *Start) {
 	l.history.charge(now, ByPace, false)
+	l.pace.most = mostToldPace
 	if l.pace.val == 0 {
 		spaced := min(max(time.Duration(s.sample.spaced)*time.Millisecond, leastPace), 5*time.Second)
 		if s.sample.spaced == longest { // there was none before it, or so long ago that it was a pause

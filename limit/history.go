@@ -9,7 +9,7 @@ const (
 	forgets   = 2 * time.Hour // half-life of what refusals were taken for
 	keptTurns = 12
 	keptHours = 24
-	maxPoints = 128 // points of the curve by hour
+	maxPoints = 96 // points of the curve by hour
 	turnsFor  = 4 * time.Hour
 )
 
@@ -118,6 +118,9 @@ func (h *history) point(hour, level int32) *HourCount {
 	}
 	if drop == 0 && len(h.curve) >= maxPoints {
 		drop = 1
+	}
+	if h.curve == nil {
+		h.curve = make([]HourCount, 0, maxPoints)
 	}
 	h.curve = append(h.curve[:0], h.curve[drop:]...)
 	h.curve = append(h.curve, HourCount{Hour: hour, Level: level})

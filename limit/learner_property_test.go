@@ -200,7 +200,7 @@ func (b *ledger) check(t *rapid.T) {
 		t.Fatalf("the gate was pulled in, from %v to %v", b.gate, b.learner.Gate())
 	}
 	b.gate = b.learner.Gate()
-	for i, most := range [...]time.Duration{3500 * time.Millisecond, 3500 * time.Millisecond, 12 * time.Second} {
+	for i, most := range [...]time.Duration{3500 * time.Millisecond, 3500 * time.Millisecond, time.Minute} {
 		if gap := b.gaps()[i]; gap < 0 || gap > most {
 			t.Fatalf("a lag or a pace of %s", gap)
 		}

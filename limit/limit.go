@@ -31,6 +31,7 @@ const (
 	mostLag       = 3500 * time.Millisecond
 	shortCall     = 3 * time.Second
 	mostPace      = 12 * time.Second
+	mostToldPace  = time.Minute           // the same where the provider says that it minds
 	paceProof     = 90 * time.Second      // a burst can hide a pace for so long
 	inTransit     = 20 * time.Millisecond // how old the end of an answer may be when it is heard of
 )

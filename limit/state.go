@@ -113,6 +113,9 @@ func Restore(cfg Config, s State) (*Learner, error) {
 	}
 	l.lag.restore(s.Lag)
 	l.abandoned.restore(s.Abandoned)
+	if s.Pace.Value > mostPace {
+		l.pace.most = mostToldPace
+	}
 	l.pace.restore(s.Pace)
 	l.above, l.quiet = s.Above, s.Quiet
 	l.history.restore(s.Hours, s.History)

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirhq/weir/internal/daemon"
+	"github.com/weirhq/weir/internal/scenario"
 	"github.com/weirhq/weir/internal/simulate"
 )
 
@@ -20,7 +21,7 @@ import (
 func newSimulateCommand() *cobra.Command {
 	var o simulateOptions
 	command := &cobra.Command{
-		Use:   "simulate",
+		Use:   "simulate [FILE]",
 		Short: "Run a provider to try things on",
 		Long: `Run a provider on a loopback port that speaks the three dialects (OpenAI chat,
 Anthropic Messages, OpenAI Responses) at Z.AI's paths and at the usual ones, and
@@ -30,14 +31,24 @@ One line of JSON for each request goes to --log; it holds no prompt and no key.
 GET /simulate/stats has the counts, /simulate/log the last 10,000 lines,
 /healthz says that it is there.
 
+A scenario FILE (docs/scenarios.md) describes the provider instead of flags, and
+plays in real time what "weir lab" plays in virtual time. An answer takes as long as
+the file's load says, or as the request's header X-Simulate-Answer.
+
 Durations are written as 200ms, 1.5s or 2m; where a range is allowed, a value is
 drawn from it for each call: 1s..3s.`,
 		Example: `  weir simulate --limit 1
   weir simulate --limit 4 --lag 300ms --answer 500ms..1500ms
   weir simulate --schedule 0s=4,30s=2,60s=4 --outage 90s..120s
-  weir simulate --limit 1 --script answers.json --log simulate.log`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+  weir simulate --limit 1 --script answers.json --log simulate.log
+  weir simulate drift.yaml`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("%d files: want one scenario", len(args))}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	f := command.Flags()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:1303", "loopback `ADDRESS` to listen on; port 0 takes a free one")
@@ -95,8 +106,27 @@ func (o *simulateOptions) settle() error {
 	return nil
 }
 
-func (o *simulateOptions) run(cmd *cobra.Command) (err error) {
+// describe reads the scenario that is played, if one is named. It and flags that
+// describe the provider exclude each other.
+func (o *simulateOptions) describe(changed func(flag string) bool, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	for _, name := range [...]string{"limit", "schedule", "lag", "abort-lag", "rate", "first-event", "answer", "refusal", "retry-after", "outage"} {
+		if changed(name) {
+			return fmt.Errorf("--%s and %s both describe the provider: leave one of them out", name, args[0])
+		}
+	}
+	var err error
+	o.config.Scenario, err = scenario.ReadFile(args[0])
+	return err
+}
+
+func (o *simulateOptions) run(cmd *cobra.Command, args []string) (err error) {
 	if err := o.settle(); err != nil {
+		return usageError{err}
+	}
+	if err := o.describe(cmd.Flags().Changed, args); err != nil {
 		return usageError{err}
 	}
 	if o.script != "" {

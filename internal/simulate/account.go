@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/weirhq/weir/internal/scenario"
 )
 
 // An account counts the slots and starts of one credential. It reads no clock:
@@ -15,6 +17,8 @@ type account struct {
 	lagging []time.Time // when each slot that only counts on becomes free
 	next    time.Time   // when the bucket has its token again
 	tally   tally
+
+	upstream *scenario.Upstream // with a scenario; nil before the first call
 }
 
 // settle forgets the slots whose lag is over at now.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weirhq/weir/internal/scenario"
 )
 
 // Config says how a [Provider] behaves. The zero Config is a provider with three
@@ -41,6 +43,10 @@ type Config struct {
 	// InStream makes refusals come under HTTP 200: as the first event of a stream,
 	// as a JSON body otherwise.
 	InStream bool
+	// Scenario describes the provider instead: then Limit, Schedule, Lag, AbortLag,
+	// Rate, FirstEvent, Answer, Refusal, RetryAfter and Outages do not count. Each
+	// account has the whole of it, from the provider's beginning on. Nil means none.
+	Scenario *scenario.Scenario
 	// Outages are the times in which every call is refused with code 1305.
 	Outages []Window
 	// Rules are scripted answers and faults; the first rule that fits a call wins,
@@ -201,6 +207,9 @@ func (c Config) withDefaults() Config {
 // validate returns every mistake in c, joined.
 func (c Config) validate() error {
 	errs := []error{validateSchedule(c.Schedule)}
+	if c.Scenario != nil && len(c.Scenario.Load) == 0 {
+		errs = append(errs, errors.New("simulate: the scenario has no load: it does not say how long answers take"))
+	}
 	if c.Rate < 0 || c.Rate != c.Rate {
 		errs = append(errs, fmt.Errorf("simulate: rate %v: want 0 (off) or more starts a second", c.Rate))
 	}

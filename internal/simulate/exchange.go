@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/weirhq/weir/internal/scenario"
 )
 
 // An exchange is one call and its answer. It lives in the goroutine of its
@@ -23,13 +25,16 @@ type exchange struct {
 
 	// Set by decide.
 	entry   Entry
-	rule    *rule    // nil: none fits
-	account *account // nil before the call has been decided
-	slot    bool     // the account counts the call
+	rule    *rule         // nil: none fits
+	account *account      // nil before the call has been decided
+	slot    bool          // the account counts the call
+	place   scenario.Slot // with a scenario
 	first   time.Duration
 	total   time.Duration
-	ended   bool // counted and logged
-	pending bool // bytes wait to be flushed
+	delay   time.Duration // until a refusal
+	hint    time.Duration // that it says; 0: none
+	ended   bool          // counted and logged
+	pending bool          // bytes wait to be flushed
 }
 
 func newExchange(p *Provider, w http.ResponseWriter, r *http.Request, d dialect) *exchange {
@@ -102,9 +107,14 @@ func (x *exchange) decide(invalid string) (refusal string) {
 			break
 		}
 	}
+	x.first, x.total = p.config.FirstEvent.draw(p.random), p.config.Answer.draw(p.random)
+	x.delay, x.hint = p.config.Refusal.draw(p.random), p.config.RetryAfter.draw(p.random)
 	switch {
 	case invalid != "":
 	case x.rule != nil && x.rule.Fault.refuses():
+	case p.config.Scenario != nil:
+		refusal = x.describeLocked(since)
+		x.slot = refusal == ""
 	case p.config.out(since):
 		refusal = "1305"
 	case !a.admit(now, limit, p.config.Rate):
@@ -115,7 +125,6 @@ func (x *exchange) decide(invalid string) (refusal string) {
 	if x.rule != nil && x.rule.left > 0 && refusal == "" {
 		x.rule.left--
 	}
-	x.first, x.total = p.config.FirstEvent.draw(p.random), p.config.Answer.draw(p.random)
 	if x.rule != nil && x.rule.Answer != nil {
 		x.first = x.rule.Answer.FirstEvent.or(Exactly(x.first)).draw(p.random)
 		x.total = x.rule.Answer.Duration.or(Exactly(x.total)).draw(p.random)
@@ -137,11 +146,16 @@ func (x *exchange) end(verdict, code string) {
 	p.mu.Lock()
 	now := time.Now()
 	if x.slot {
+		aborted := verdict == VerdictAborted || x.r.Context().Err() != nil
 		lag := p.config.Lag
-		if verdict == VerdictAborted || x.r.Context().Err() != nil {
+		if aborted {
 			lag = p.config.AbortLag
 		}
-		x.account.release(now, lag.draw(p.random))
+		if p.config.Scenario != nil {
+			x.vacateLocked(now.Sub(p.began), aborted)
+		} else {
+			x.account.release(now, lag.draw(p.random))
+		}
 	}
 	x.account.tally.end(x.slot, verdict, code)
 	p.total.end(x.slot, verdict, code)
@@ -202,11 +216,8 @@ func (x *exchange) write(b []byte) bool {
 
 // refuse sends the refusal that f describes.
 func (x *exchange) refuse(verdict string, f *Fault) {
-	x.p.mu.Lock()
-	delay, hint := x.p.config.Refusal.draw(x.p.random), x.p.config.RetryAfter.draw(x.p.random)
-	x.p.mu.Unlock()
 	status, body, contentType, code := x.refusal(f)
-	gone := !x.waitUntil(x.entry.Start.Add(delay))
+	gone := !x.waitUntil(x.entry.Start.Add(x.delay))
 	if !gone {
 		x.entry.FirstEvent = time.Now()
 	}
@@ -216,8 +227,8 @@ func (x *exchange) refuse(verdict string, f *Fault) {
 	}
 	h := x.w.Header()
 	h.Set("Content-Type", contentType)
-	if verdict == VerdictRefused && x.p.config.RetryAfter.set {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(hint.Seconds()))))
+	if says := x.p.config.Scenario == nil && x.p.config.RetryAfter.set || x.hint > 0; verdict == VerdictRefused && says {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(x.hint.Seconds()))))
 	}
 	for k, v := range f.Headers {
 		h.Set(k, v)

@@ -1,7 +1,6 @@
 package simulate
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/weirhq/weir/internal/scenario"
@@ -36,7 +35,7 @@ func (x *exchange) describeLocked(since time.Duration) (refusal string) {
 // answerLocked is how long the answer takes: what the request says, or what is
 // drawn from the first load for its model, or else from the first load.
 func (x *exchange) answerLocked() time.Duration {
-	if d, err := time.ParseDuration(x.r.Header.Get(http.CanonicalHeaderKey(AnswerHeader))); err == nil && d >= 0 && d <= longestAnswer {
+	if d, err := time.ParseDuration(x.r.Header.Get(AnswerHeader)); err == nil && d >= 0 && d <= longestAnswer {
 		return d
 	}
 	load := x.p.config.Scenario.Load

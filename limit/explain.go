@@ -107,6 +107,9 @@ type GapEvidence struct {
 // Evidence returns what the sentences count.
 func (l *Learner) Evidence() Evidence {
 	t := l.history.keep()
+	if t.Falls == nil {
+		t.Falls = []Fall{} // an empty list, for programs
+	}
 	of := func(g *gap) GapEvidence { return GapEvidence{Explained: g.explained, Of: g.of, Since: g.refused} }
 	return Evidence{Refusals: t.Causes, Falls: t.Falls, Lag: of(&l.lag), Abandons: of(&l.abandoned), Pace: of(&l.pace), Windows: l.history.spells}
 }

@@ -134,6 +134,29 @@ func TestBadStateIsSetAside(t *testing.T) {
 	}
 }
 
+// A file of a size that weir never writes is not read into memory.
+func TestAHugeStateIsSetAside(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, stateFile)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, maxState+1); err != nil { // it takes no room on the disk
+		t.Fatal(err)
+	}
+	s, err := OpenStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if state, err := s.Load(); state != nil || err == nil || !strings.Contains(err.Error(), "more than weir ever writes") {
+		t.Errorf("read: %v, %v", state, err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("it was not set aside")
+	}
+}
+
 func TestPartOfAStateOutlivesTwoStarts(t *testing.T) {
 	_, url := upstream(t, simulate.Config{Rules: refusing()})
 	first := start(t, Config{Upstreams: []string{url}})

@@ -16,8 +16,8 @@ func TestLaboratory(t *testing.T) {
 	t.Parallel()
 	const (
 		workers = 12
-		span    = 45 * time.Second
-		slots   = 15*4 + 12*2 + 18*4 // slot seconds that the provider has
+		span    = time.Minute
+		slots   = 15*4 + 12*2 + 33*4 // slot seconds that the provider has
 	)
 	file, err := filepath.Abs(filepath.Join("testdata", "lab.yaml"))
 	if err != nil {
@@ -42,8 +42,27 @@ func TestLaboratory(t *testing.T) {
 			}
 		})
 	}
+	course := g.course(t, ctx)
 	wg.Wait()
 
+	// The limit's course: from a step of the provider's to the same step of weir's.
+	for _, step := range []struct {
+		what    string
+		at      time.Duration // of the provider's step
+		by      time.Duration // the next one
+		limit   int
+		virtual float64 // seconds, the laboratory's median
+	}{
+		{"the limit is found", 0, 15 * time.Second, 4, virtual.FindS},
+		{"a fall is followed", 15 * time.Second, 27 * time.Second, 2, virtual.DropS},
+		{"a rise is followed", 27 * time.Second, span, 4, virtual.RiseS},
+	} {
+		took := course.reached(step.limit, step.at, step.by)
+		t.Logf("%s after %v, in the laboratory after %.1fs", step.what, took, step.virtual)
+		if took < 0 {
+			t.Errorf("%s: not before the next step; in the laboratory after %.1fs", step.what, step.virtual)
+		}
+	}
 	var worked time.Duration
 	accepted, refused := 0, 0
 	for _, a := range s.log(t) {
@@ -71,6 +90,47 @@ type played struct {
 	Goodput    float64 `json:"goodput"`
 	Refused    float64 `json:"refused"`
 	LimitAtEnd int     `json:"limit_at_end"`
+	FindS      float64 `json:"find_s"`
+	DropS      float64 `json:"drop_s"`
+	RiseS      float64 `json:"rise_s"`
+}
+
+// A course is a learned limit as it was seen, every tenth of a second or so.
+type course []struct {
+	at    time.Duration
+	limit int
+}
+
+// course looks at the limit until the context ends.
+func (g *gateway) course(t *testing.T, ctx context.Context) course {
+	t.Helper()
+	began := time.Now()
+	var c course
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return c
+		case <-tick.C:
+			limit := g.shown(t).limit(t)
+			c = append(c, struct {
+				at    time.Duration
+				limit int
+			}{time.Since(began), limit})
+		}
+	}
+}
+
+// reached returns how long after a moment the limit was first seen to be so high,
+// or less than nothing if it was not before another moment.
+func (c course) reached(limit int, after, before time.Duration) time.Duration {
+	for _, p := range c {
+		if p.at >= after && p.at < before && p.limit == limit {
+			return p.at - after
+		}
+	}
+	return -1
 }
 
 // laboratory plays a scenario file in virtual time.

@@ -27,7 +27,9 @@
 //     counted as many as we did: not if one of those in flight with it turns out to
 //     have been refused, or ended within 20 ms of it, so that its end was on its way;
 //     and not if slots that only may still count were among them. As evidence for
-//     what follows, too, refused companions are taken off again. Without this, a
+//     what follows, too, refused companions are taken off again. Starts within 20 ms
+//     may reach the provider in another order: a refused one counts those made right
+//     after it as before it, and a probe keeps that far from the last start. Without this, a
 //     wave of starts of which one is refused makes all others look like proof of a
 //     level that nobody reached, and a release lag cannot be told from noise.
 //   - Budget. A refused probe costs a token and doubles the pause before the next

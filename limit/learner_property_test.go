@@ -18,6 +18,7 @@ import (
 type attempt struct {
 	limit.Start
 	accepted bool
+	index    int // among all starts
 }
 
 // ledger drives a learner with whatever may happen, and keeps its own book of
@@ -28,9 +29,10 @@ type ledger struct {
 	learner  *limit.Learner
 	now      time.Time
 	inFlight []*attempt
-	shut     time.Time // nothing may start before
-	quiet    time.Time // nothing may probe before
-	gate     time.Time // as it was last
+	shut     time.Time   // nothing may start before
+	quiet    time.Time   // nothing may probe before
+	gate     time.Time   // as it was last
+	started  []time.Time // all starts
 	counts   map[int]limit.LevelCount
 }
 
@@ -65,6 +67,8 @@ func (b *ledger) start(t *rapid.T) {
 		t.Fatalf("a probe is permitted %s too early", b.quiet.Sub(b.now))
 	}
 	b.inFlight = append(b.inFlight, a)
+	a.index = len(b.started)
+	b.started = append(b.started, b.now)
 	undecided := 0
 	for _, a := range b.inFlight {
 		if a.Probe && !a.accepted && b.now.Sub(a.At) < 20*time.Second {
@@ -111,6 +115,18 @@ func (b *ledger) accept(t *rapid.T) {
 // found are the reasons that leave the level as it is.
 var found = map[limit.Reason]bool{limit.LagFound: true, limit.PaceFound: true, limit.GapLost: true}
 
+// overtook counts the starts so soon after one that they may have been decided
+// before it: that many levels higher it may have been.
+func (b *ledger) overtook(a *attempt) int {
+	n := 0
+	for _, at := range b.started[a.index+1:] {
+		if at.Sub(a.At) <= 20*time.Millisecond {
+			n++
+		}
+	}
+	return n
+}
+
 // gaps are the learned gaps.
 func (b *ledger) gaps() [3]time.Duration {
 	answered, abandoned := b.learner.Lag()
@@ -137,7 +153,7 @@ func (b *ledger) refuse(t *rapid.T) {
 		t.Fatalf("the limit went from %d to %d: %q", before, after, why)
 	case why == limit.ProbeAccepted:
 		t.Fatal("a refusal is an accepted probe")
-	case why != limit.Unchanged && !found[why] && (after >= before || after >= a.Level || a.Probe):
+	case why != limit.Unchanged && !found[why] && (after >= before || after >= a.Level+b.overtook(a) || a.Probe):
 		t.Fatalf("the refusal of level %d (probe: %t) moved the limit from %d to %d: %s", a.Level, a.Probe, before, after, why)
 	}
 	switch {

@@ -135,6 +135,7 @@ type Learner struct {
 	meanCall    time.Duration
 	firstByte   roundTrip
 	departures  [8]departure // the last attempts that left
+	recent      [8]moment    // the last starts
 	starts      uint64       // counts starts
 	order       uint64       // counts departures
 	window      window
@@ -149,6 +150,12 @@ type doubt struct {
 	tried   time.Time // last start at such a level, or the first refusal
 	patient bool      // it began right after a refused probe, which may have shut the lane
 	struck  bool      // it was counted against a gap
+}
+
+// moment is when a start was made.
+type moment struct {
+	seq uint64
+	at  time.Time
 }
 
 // departure is an attempt that has left its slot.
@@ -318,6 +325,11 @@ func (l *Learner) mayProbe(now time.Time, level int) Permit {
 	if l.quiet.Sub(now) > maxNext {
 		l.quiet = now
 	}
+	// Two starts in one moment may reach the provider in the other order: then the
+	// probe would prove less than it seems to.
+	if at := l.lastStart.Add(inTransit); now.Before(at) {
+		return Permit{Until: at}
+	}
 	next := later(l.next, l.quiet)
 	if now.Before(next) {
 		return Permit{Until: next}
@@ -366,6 +378,7 @@ func (l *Learner) Start(now time.Time, inFlight int, p Permit) Start {
 			g.pause = min(g.pause, firstLook)
 		}
 	}
+	l.recent[l.starts%uint64(len(l.recent))] = moment{seq: s.seq, at: now}
 	l.starts++
 	l.lastStart, l.awaited = now, l.starts
 	l.taken, l.takenBefore = now, l.taken
@@ -472,9 +485,13 @@ func (l *Learner) Refused(now time.Time, s Start, hint time.Duration, rnd float6
 }
 
 func (l *Learner) refused(now time.Time, s Start, hint time.Duration, rnd float64) Reason {
-	lv := l.level(s.Level)
-	lv.Refused++
+	l.level(s.Level).Refused++
 	l.history.count(now, s.Level, false)
+	// Those that started right after it may have overtaken it on their way.
+	overtaken, alone := l.overtaken(s), s.Level == 1
+	s.Level += overtaken
+	s.sample.running += uint16(overtaken)
+	lv := l.level(s.Level)
 	l.sampled(&s, refused)
 	l.decided(s)
 	if s.At.After(l.lastRefused) {
@@ -488,7 +505,7 @@ func (l *Learner) refused(now time.Time, s Start, hint time.Duration, rnd float6
 		l.wave++
 		l.row++
 	}
-	l.shut(now, s, hint, rnd)
+	l.shut(now, alone, hint, rnd)
 	if !sameWave && (!s.Probe || s.Level <= l.full) && l.expected(now, &s) {
 		l.clearProbe(s)
 		return Unchanged
@@ -579,7 +596,7 @@ func (l *Learner) TooOften(now time.Time, s Start, hint time.Duration, rnd float
 	if hint <= 0 {
 		l.gate = later(l.gate, now.Add(jitter(max(l.pace.val, 250*time.Millisecond), rnd)))
 	}
-	l.shut(now, s, hint, rnd)
+	l.shut(now, s.Level == 1, hint, rnd)
 	l.clearProbe(s)
 	return l.news(before, Unchanged)
 }
@@ -627,6 +644,18 @@ func (l *Learner) Ended(now time.Time, s Start, how End) {
 	}
 }
 
+// overtaken counts the starts made so soon after this one that they may have been
+// decided before it.
+func (l *Learner) overtaken(s Start) int {
+	n := 0
+	for _, r := range l.recent {
+		if r.seq > s.seq && r.at.Sub(s.At) <= inTransit {
+			n++
+		}
+	}
+	return n
+}
+
 // sampled puts a decided start into the window, without those in flight with it
 // that turned out to be refused: the provider never counted them.
 func (l *Learner) sampled(s *Start, v verdict) {
@@ -668,7 +697,7 @@ func (l *Learner) Hold(until time.Time) { l.quiet = later(l.quiet, until) }
 func (l *Learner) Fresh(now time.Time, level int) bool { return !l.stale(now, level) }
 
 // shut sets the gate that a refusal closes.
-func (l *Learner) shut(now time.Time, s Start, hint time.Duration, rnd float64) {
+func (l *Learner) shut(now time.Time, alone bool, hint time.Duration, rnd float64) {
 	var wait time.Duration
 	switch {
 	case hint > 0:
@@ -676,7 +705,7 @@ func (l *Learner) shut(now time.Time, s Start, hint time.Duration, rnd float64) 
 	case l.row >= 2:
 		wait = jitter(min(maxGate, time.Second<<min(l.row-2, 10)), rnd)
 	}
-	if s.Level == 1 {
+	if alone {
 		wait = max(wait, jitter(625*time.Millisecond, rnd)) // at least 0.5 s
 	}
 	l.gate = later(l.gate, now.Add(wait))

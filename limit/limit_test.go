@@ -86,6 +86,8 @@ func TestLearner(t *testing.T) {
 		{"nothing is probed while a level is in doubt", limit.Config{Start: 3}, three + "?d -d ~5s ?e ~6s ?f +e ?f", "a b c d e . f^"},
 		{"a start from before a cut does not prove the lower level", limit.Config{Start: 3}, three + "/b ?b ~1s ?d -d ~5s ?e -e +b ~61s ?f =", "a b c b d e . =2"},
 		{"a start from before the refusal cures nothing", limit.Config{Start: 3}, three + "/b ?b ~30ms ?d -b +d ~5s ?e -e =", "a b c b d e =1"},
+		{"a start that another may have overtaken counts above it", limit.Config{Start: 3}, three + "/b ?d ?e -d +e ~5s ?f -f =", "a b c d e f =2"},
+		{"one that was well ahead does not", limit.Config{Start: 3}, three + "/b ?d ~30ms ?e -d +e ~5s ?f -f =", "a b c d e f =1"},
 		{"a wave's lowest level is in doubt at once", limit.Config{Start: 3}, three + "/a /b ?d ~30ms ?e ~30ms ?f +d -f -e ~1s ?g", "a b c d e f .4s"},
 		{"after a cut the next probe waits for a calm moment", limit.Config{Start: 3}, three + "?d -d ~5s ?e -e /b ~1s ?f +f ~8s xa ?g ~1s ?h", "a b c d e f g .4s"},
 		{"a forgotten probe that ends does not free another", limit.Config{}, "?a ~1s +a ?b ~21s /a ?c ~10s ?c ~1s xb ?d", "a b^ .10s c^ .19s"},

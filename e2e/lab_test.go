@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -25,9 +26,7 @@ func TestLaboratory(t *testing.T) {
 	}
 	virtual := laboratory(t, file)
 
-	p := startWeir(t, "simulate", "--listen", "127.0.0.1:0", "--log", filepath.Join(t.TempDir(), "log"), file)
-	s := &simulator{program: p, url: address(t, p, p.stderr, "simulated provider on")}
-	ready(t, p, s.url+"/healthz")
+	s := startScenario(t, file)
 	g := startGateway(t, s)
 	client := newPlainClient(t)
 	ctx, cancel := context.WithTimeout(t.Context(), span)
@@ -85,6 +84,86 @@ func TestLaboratory(t *testing.T) {
 	}
 }
 
+// TestLaboratoryBatch plays a batch twice, as [TestLaboratory] does with endless
+// load. Each call says how long its answer takes, so that the work is known.
+func TestLaboratoryBatch(t *testing.T) {
+	t.Parallel()
+	const workers, tasks = 16, 64
+	file, err := filepath.Abs(filepath.Join("testdata", "batch.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	virtual := laboratory(t, file)
+
+	s := startScenario(t, file)
+	g := startGateway(t, s)
+	client := newPlainClient(t)
+	answers := make(chan time.Duration, tasks)
+	random := rand.New(rand.NewPCG(1, 64))
+	var work time.Duration
+	for range tasks {
+		answer := 300*time.Millisecond + time.Duration(random.IntN(601))*time.Millisecond
+		work += answer
+		answers <- answer
+	}
+	close(answers)
+	began := time.Now()
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for answer := range answers {
+				if r, err := post(t.Context(), client, g.url, "think", "X-Simulate-Answer", answer.String()); err != nil || !r.complete() {
+					t.Errorf("status %d, %v: %s", r.status, err, r.body)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(began)
+
+	stats := s.stats(t)
+	ideal := shortest(work, began.Sub(stats.Since))
+	ratio := took.Seconds() / ideal.Seconds()
+	t.Logf("real: %.2fs for %.2fs, ratio %.3f, %d refused; laboratory: ratio %.3f, worst %.3f, %.1f refused, worst %d",
+		took.Seconds(), ideal.Seconds(), ratio, stats.Refused, virtual.MakespanRatio, virtual.MakespanWorst, virtual.Refusals, virtual.RefusalsWorst)
+	// One run, on a machine that has other things to do: loosely.
+	if ratio < 0.9*virtual.MakespanRatio || ratio > 1.1*virtual.MakespanWorst {
+		t.Errorf("the batch took %.3f of the ideal time, in the laboratory %.3f, at worst %.3f", ratio, virtual.MakespanRatio, virtual.MakespanWorst)
+	}
+	if stats.Refused > virtual.RefusalsWorst+4 {
+		t.Errorf("%d refused, in the laboratory %.1f, at worst %d", stats.Refused, virtual.Refusals, virtual.RefusalsWorst)
+	}
+}
+
+// shortest returns how long so much work takes in the slots of testdata/batch.yaml,
+// from a moment on, if it can be shared out at will.
+func shortest(work, from time.Duration) time.Duration {
+	const fall, rise = 5 * time.Second, 11 * time.Second
+	at := from
+	for _, step := range []struct {
+		until time.Duration
+		slots time.Duration
+	}{{fall, 4}, {rise, 2}} {
+		room := max(0, step.until-at) * step.slots
+		if room >= work {
+			return at + work/step.slots - from
+		}
+		work -= room
+		at = max(at, step.until)
+	}
+	return at + work/4 - from
+}
+
+// startScenario starts a provider that a scenario file describes, and waits until it
+// is there.
+func startScenario(t *testing.T, file string) *simulator {
+	t.Helper()
+	p := startWeir(t, "simulate", "--listen", "127.0.0.1:0", "--log", filepath.Join(t.TempDir(), "log"), file)
+	s := &simulator{program: p, url: address(t, p, p.stderr, "simulated provider on")}
+	ready(t, p, s.url+"/healthz")
+	return s
+}
+
 // played is what the tests read of the laboratory's result.
 type played struct {
 	Goodput    float64 `json:"goodput"`
@@ -93,6 +172,11 @@ type played struct {
 	FindS      float64 `json:"find_s"`
 	DropS      float64 `json:"drop_s"`
 	RiseS      float64 `json:"rise_s"`
+
+	MakespanRatio float64 `json:"makespan_ratio"`
+	MakespanWorst float64 `json:"makespan_worst"`
+	Refusals      float64 `json:"refusals"`
+	RefusalsWorst int     `json:"refusals_worst"`
 }
 
 // A course is a learned limit as it was seen, every tenth of a second or so.

@@ -147,6 +147,7 @@ func startSimulator(t *testing.T, limit int, script string) *simulator {
 
 // simulated is what the tests read of the simulator's statistics.
 type simulated struct {
+	Since       time.Time      `json:"since"`
 	Requests    int            `json:"requests"`
 	OK          int            `json:"ok"`
 	Refused     int            `json:"refused"`

@@ -5,66 +5,26 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/weirhq/weir/internal/scenario"
 )
 
-// An account counts the slots and starts of one credential. It reads no clock:
-// every method takes the time. The provider's lock guards it.
+// An account is one credential at the provider: the slots it takes there, and what
+// is counted of its calls. The provider's lock guards it.
 type account struct {
-	running int         // answers that have not ended
-	lagging []time.Time // when each slot that only counts on becomes free
-	next    time.Time   // when the bucket has its token again
-	tally   tally
-
-	upstream *scenario.Upstream // with a scenario; nil before the first call
+	upstream *scenario.Upstream
+	tally    tally
 }
 
-// settle forgets the slots whose lag is over at now.
-func (a *account) settle(now time.Time) {
-	kept := a.lagging[:0]
-	for _, until := range a.lagging {
-		if until.After(now) {
-			kept = append(kept, until)
-		}
-	}
-	a.lagging = kept
-}
-
-// admit takes a slot if fewer than limit are taken and the bucket of rate
-// starts a second has its token. It reports whether it did. A negative limit or
-// a rate of 0 means that there is none.
-func (a *account) admit(now time.Time, limit int, rate float64) bool {
-	a.settle(now)
-	if limit >= 0 && a.running+len(a.lagging) >= limit {
-		return false
-	}
-	if rate > 0 {
-		if now.Before(a.next) {
-			return false
-		}
-		// With a burst of one, a bucket is no more than the next moment.
-		a.next = now.Add(time.Duration(float64(time.Second) / rate))
-	}
-	a.running++
-	return true
-}
-
-// release gives a slot back, which counts on for lag.
-func (a *account) release(now time.Time, lag time.Duration) {
-	a.running--
-	if lag > 0 {
-		a.lagging = append(a.lagging, now.Add(lag))
-	}
-}
-
-// account returns the named account, which it makes if need be. p.mu must be
+// accountLocked returns the named account, which it makes if need be. p.mu must be
 // held.
 func (p *Provider) accountLocked(name string) *account {
 	a := p.accounts[name]
 	if a == nil {
-		a = &account{tally: tally{codes: make(map[string]int)}}
+		a = &account{
+			upstream: scenario.NewUpstream(p.config.described(), p.config.Seed, 0),
+			tally:    tally{codes: make(map[string]int)},
+		}
 		p.accounts[name] = a
 	}
 	return a

@@ -235,20 +235,11 @@ func validateSchedule(levels []Level) error {
 	return nil
 }
 
-// limitAt returns the number of slots at a moment after the start.
-func (c Config) limitAt(since time.Duration) int {
-	limit := c.Limit
-	for _, l := range c.Schedule {
-		if l.From > since {
-			break
-		}
-		limit = l.Limit
-	}
-	return limit
-}
-
 // out tells whether the provider is out of order at a moment after the start.
 func (c Config) out(since time.Duration) bool {
+	if c.Scenario != nil { // has outages of its own
+		return false
+	}
 	for _, o := range c.Outages {
 		if o.From <= since && since < o.To {
 			return true

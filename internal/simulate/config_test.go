@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirhq/weir/internal/scenario"
 )
 
 func TestRangeIsReadAndWritten(t *testing.T) {
@@ -59,7 +61,7 @@ func TestScheduleSaysTheLimit(t *testing.T) {
 	}
 	c := Config{Limit: 2, Schedule: levels}
 	for at, want := range map[time.Duration]int{0: 2, 9 * time.Second: 2, 10 * time.Second: 4, 29 * time.Second: 4, time.Hour: 0} {
-		if got := c.limitAt(at); got != want {
+		if got := scenario.NewUpstream(c.described(), 1, 0).Limit(at, ""); got != want {
 			t.Errorf("limit at %v is %d, want %d", at, got, want)
 		}
 	}

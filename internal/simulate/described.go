@@ -14,22 +14,75 @@ const AnswerHeader = "X-Simulate-Answer"
 // longestAnswer bounds what a client may ask for.
 const longestAnswer = time.Hour
 
-// describe lets the account's upstream decide about the call. p.mu must be held.
-func (x *exchange) describeLocked(since time.Duration) (refusal string) {
-	a, sc := x.account, x.p.config.Scenario
-	if a.upstream == nil {
-		a.upstream = scenario.NewUpstream(sc.Provider, x.p.config.Seed, 0)
+// described returns the provider that the scenario describes, or else the rest of c:
+// limit, lags and rate. Outages, what refusals say and how long anything takes are
+// not in it then: a scenario cannot say them as c does.
+func (c Config) described() scenario.Provider {
+	if c.Scenario != nil {
+		return c.Scenario.Provider
 	}
-	x.total = x.answerLocked()
-	ruling := a.upstream.Start(since, x.request.Model, x.total)
-	x.entry.Limit = a.upstream.Limit(since, x.request.Model)
-	if !ruling.Accepted {
-		x.delay, x.hint = ruling.After, ruling.RetryAfter
-		return ruling.Code
+	steps := []scenario.Step{{Slots: slots(c.Limit)}}
+	for _, l := range c.Schedule {
+		steps = append(steps, scenario.Step{At: l.From, Slots: slots(l.Limit)})
 	}
-	x.first, x.total, x.place = ruling.After, x.total+ruling.Hold, ruling.Slot
-	a.running++
-	return ""
+	return scenario.Provider{
+		Limit: scenario.Limit{Schedule: steps},
+		Lag:   c.Lag.dist(), AbortLag: c.AbortLag.dist(),
+		Starts: scenario.Starts{Rate: c.Rate, Burst: 1},
+	}
+}
+
+// slots returns a limit as scenarios say it.
+func slots(limit int) int {
+	if limit < 0 {
+		return scenario.Unlimited
+	}
+	return limit
+}
+
+// dist returns the range as scenarios say it; the zero Range is no time.
+func (r Range) dist() scenario.Dist {
+	return scenario.Dist{Kind: scenario.Uniform, Min: r.min, Max: r.max}
+}
+
+// lane is the model whose slots the call takes: without a scenario, those of all
+// models are the same.
+func (x *exchange) lane() string {
+	if x.p.config.Scenario == nil {
+		return ""
+	}
+	return x.request.Model
+}
+
+// noteSlotsLocked notes how the account's slots stand. p.mu must be held.
+func (x *exchange) noteSlotsLocked(since time.Duration) {
+	up, running := x.account.upstream, x.account.tally.counts.InFlight
+	x.entry.InFlight, x.entry.Limit = running+1, up.Limit(since, x.lane())
+	if x.entry.Limit == scenario.Unlimited {
+		x.entry.Limit = -1
+	}
+	if x.p.config.Scenario == nil {
+		x.entry.Lagging = up.InUse(since, x.lane()) - running
+	}
+}
+
+// startLocked asks for a slot. It returns the code of a refusal, or empty. p.mu must
+// be held.
+func (x *exchange) startLocked(since time.Duration) (refusal string) {
+	described := x.p.config.Scenario != nil
+	if described {
+		x.total = x.answerLocked()
+	}
+	r := x.account.upstream.Start(since, x.lane(), x.total)
+	x.slot, x.place = r.Accepted, r.Slot
+	switch {
+	case !described:
+	case r.Accepted:
+		x.first, x.total = r.After, x.total+r.Hold
+	default:
+		x.delay, x.hint = r.After, r.RetryAfter
+	}
+	return r.Code
 }
 
 // answerLocked is how long the answer takes: what the request says, or what is
@@ -47,10 +100,4 @@ func (x *exchange) answerLocked() time.Duration {
 		}
 	}
 	return answer.Draw(x.p.random)
-}
-
-// vacateLocked gives the slot back to the upstream. p.mu must be held.
-func (x *exchange) vacateLocked(since time.Duration, aborted bool) {
-	x.account.running--
-	x.account.upstream.End(since, x.place, aborted)
 }

@@ -70,6 +70,9 @@ func TestAScenarioIsPlayed(t *testing.T) {
 		if status, _, took := b.call(chatPath, "key", body("glm-4.5-air")); status != http.StatusOK || took != 4*time.Second {
 			t.Errorf("the other model: %d after %v", status, took)
 		}
+		if e := b.p.Entries()[0]; e.Verdict != VerdictRefused || e.Limit != 1 || e.InFlight != 2 {
+			t.Errorf("the refused call's entry is %+v", e)
+		}
 		hangUp()
 		<-gone
 		synctest.Wait()

@@ -28,7 +28,7 @@ type exchange struct {
 	rule    *rule         // nil: none fits
 	account *account      // nil before the call has been decided
 	slot    bool          // the account counts the call
-	place   scenario.Slot // with a scenario
+	place   scenario.Slot // if slot
 	first   time.Duration
 	total   time.Duration
 	delay   time.Duration // until a refusal
@@ -93,14 +93,12 @@ func (x *exchange) decide(invalid string) (refusal string) {
 	defer p.mu.Unlock()
 	now := time.Now()
 	since := now.Sub(p.began)
-	a := p.accountLocked(name)
-	a.settle(now)
-	limit := p.config.limitAt(since)
-	x.account = a
+	x.account = p.accountLocked(name)
 	x.entry = Entry{
 		ID: p.requestIDLocked(now), Dialect: x.dialect.name(), Path: q.path, Model: q.Model[:min(len(q.Model), 100)], Stream: q.Stream,
-		Account: name, InFlight: a.running + 1, Lagging: len(a.lagging), Limit: limit, Start: now,
+		Account: name, Start: now,
 	}
+	x.noteSlotsLocked(since)
 	for _, r := range fitting {
 		if r.left != 0 {
 			x.rule, x.entry.Rule = r, r.Name
@@ -112,15 +110,10 @@ func (x *exchange) decide(invalid string) (refusal string) {
 	switch {
 	case invalid != "":
 	case x.rule != nil && x.rule.Fault.refuses():
-	case p.config.Scenario != nil:
-		refusal = x.describeLocked(since)
-		x.slot = refusal == ""
 	case p.config.out(since):
 		refusal = "1305"
-	case !a.admit(now, limit, p.config.Rate):
-		refusal = "1302"
 	default:
-		x.slot = true
+		refusal = x.startLocked(since)
 	}
 	if x.rule != nil && x.rule.left > 0 && refusal == "" {
 		x.rule.left--
@@ -130,7 +123,7 @@ func (x *exchange) decide(invalid string) (refusal string) {
 		x.total = x.rule.Answer.Duration.or(Exactly(x.total)).draw(p.random)
 	}
 	x.total = max(x.total, x.first)
-	a.tally.start(x.slot)
+	x.account.tally.start(x.slot)
 	p.total.start(x.slot)
 	return refusal
 }
@@ -147,15 +140,7 @@ func (x *exchange) end(verdict, code string) {
 	now := time.Now()
 	if x.slot {
 		aborted := verdict == VerdictAborted || x.r.Context().Err() != nil
-		lag := p.config.Lag
-		if aborted {
-			lag = p.config.AbortLag
-		}
-		if p.config.Scenario != nil {
-			x.vacateLocked(now.Sub(p.began), aborted)
-		} else {
-			x.account.release(now, lag.draw(p.random))
-		}
+		x.account.upstream.End(now.Sub(p.began), x.place, aborted)
 	}
 	x.account.tally.end(x.slot, verdict, code)
 	p.total.end(x.slot, verdict, code)

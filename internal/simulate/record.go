@@ -27,8 +27,9 @@ type Entry struct {
 	Stream  bool      `json:"stream"`
 	Account string    `json:"account"` // see [Account]
 	// InFlight counts the account's answers under way when the call was decided,
-	// itself among them; Lagging counts the slots that only counted on; Limit is
-	// the limit in that moment (negative: none).
+	// itself among them; Lagging counts the slots that only counted on (with a
+	// scenario it is 0); Limit is the limit in that moment, with a scenario the
+	// model's (negative: none).
 	InFlight   int       `json:"in_flight"`
 	Lagging    int       `json:"lagging"`
 	Limit      int       `json:"limit"`

@@ -18,8 +18,9 @@ const module = "github.com/weirhq/weir"
 // it. A package that is not in it has no place in the house.
 var floors = map[string]int{
 	"limit": 0, "admission": 0, "retry": 0, "provider": 0, "sse": 0,
-	"pool": 1,
-	"":     2, "internal/scenario": 2,
+	"pool": 1, "internal/tools": 1,
+	"": 2, "internal/scenario": 2, "internal/endpoint": 2, "internal/peer": 2,
+	"internal/setup": 3, "internal/doctor": 3,
 	"proxy": 3, "metrics": 3, "internal/simulate": 3, "internal/lab": 3,
 	"internal/daemon": 4,
 	"cmd/weir":        5,
@@ -30,11 +31,15 @@ var outside = []string{"bench", "e2e"}
 
 // owners names the one room of each third-party library.
 var owners = map[string][]string{
-	"github.com/prometheus/": {"metrics"},
-	"github.com/spf13/":      {"cmd/weir"},
-	"github.com/gofrs/":      {"internal/daemon"},
-	"github.com/goccy/":      {"internal/scenario"},
-	"gonum.org/":             {"internal/lab"},
+	"github.com/prometheus/client": {"metrics"},
+	"github.com/spf13/":            {"cmd/weir"},
+	"github.com/gofrs/":            {"internal/daemon"},
+	"github.com/goccy/":            {"internal/scenario"},
+	"gonum.org/":                   {"internal/lab"},
+	"github.com/tailscale/":        {"internal/endpoint", "internal/setup"},
+	"github.com/pelletier/":        {"internal/endpoint"},
+	"github.com/aymanbagabas/":     {"internal/setup"},
+	"github.com/prometheus/procfs": {"internal/peer"},
 }
 
 // pure may not be imported by the floors that do no I/O: what it lacks they take

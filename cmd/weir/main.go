@@ -58,7 +58,7 @@ agents never see it.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(newServe(), newSimulateCommand(), newDemo(), newResume(), newLab(), newVersion())
+	root.AddCommand(newServe(), newSimulateCommand(), newDemo(), newResume(), newSetup(), newService(), newDoctor(findGateway), newLab(), newVersion())
 	addCompletion(root)
 	return root
 }

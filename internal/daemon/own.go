@@ -47,6 +47,8 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusServiceUnavailable, map[string]string{"status": "draining"})
 	case path == "/readyz":
 		reply(w, http.StatusOK, map[string]string{"status": "ready"})
+	case path == provePath:
+		d.prove(w, r)
 	case path == "/metrics":
 		d.metrics.Handler().ServeHTTP(w, r)
 	case path == "/weir/api/state":

@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+)
+
+// ErrNoGateway says that no gateway runs with a state directory.
+var ErrNoGateway = errors.New("no gateway runs")
+
+// Find returns the gateway that runs with a state directory, after it has proved
+// that it is the one that the directory speaks of: a port that a dead gateway had may
+// be a stranger's now. Without one the error is [ErrNoGateway].
+func Find(ctx context.Context, dir string) (*Instance, error) {
+	data, err := os.ReadFile(filepath.Join(dir, instanceFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrNoGateway
+	}
+	if err != nil {
+		return nil, err
+	}
+	var i Instance
+	if err := json.Unmarshal(data, &i); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, instanceFile), err)
+	}
+	nonce := make([]byte, 16)
+	rand.Read(nonce)
+	challenge := hex.EncodeToString(nonce)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, i.Address+provePath, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, instanceFile), err)
+	}
+	req.Header.Set(challengeHeader, challenge)
+	client := &http.Client{Transport: &http.Transport{}} // no proxy: it is on this machine
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("the gateway at %s does not answer: %w", i.Address, err)
+		}
+		return nil, ErrNoGateway // killed: it could not take its word back
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if err != nil {
+		return nil, err
+	}
+	if !hmac.Equal(answer, []byte(proof(i.Token, i.Address, challenge))) {
+		return nil, fmt.Errorf("%w: what listens on %s is another program", ErrNoGateway, i.Address)
+	}
+	return &i, nil
+}
+
+// A gateway proves whose it is by a keyed hash of a challenge, with the token that
+// only the owner of its state directory can read. Its address is in it, so that
+// nobody else can pass the challenge on and the proof back.
+const (
+	provePath       = "/weir/api/prove"
+	challengeHeader = "X-Weir-Challenge"
+)
+
+func proof(token, address, challenge string) string {
+	mac := hmac.New(sha256.New, []byte(token))
+	io.WriteString(mac, address+"\n"+challenge)
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// prove answers a challenge.
+func (d *Daemon) prove(w http.ResponseWriter, r *http.Request) {
+	challenge := r.Header.Get(challengeHeader)
+	if len(challenge) < 16 || len(challenge) > 128 {
+		reply(w, http.StatusBadRequest, map[string]string{"error": challengeHeader + " must have 16 to 128 characters"})
+		return
+	}
+	io.WriteString(w, proof(d.store.Token(), "http://"+d.Addr(), challenge))
+}

@@ -1,0 +1,87 @@
+package setup
+
+import (
+	"regexp"
+	"strings"
+
+	udiff "github.com/aymanbagabas/go-udiff"
+	"github.com/tailscale/hujson"
+)
+
+// hidden stands for what is not shown.
+const hidden = "•••"
+
+// Diff returns a change as a unified diff. Secrets in it are hidden, in comments
+// too.
+func Diff(c *Change) string {
+	from := c.File
+	if c.Before == nil {
+		from = "/dev/null"
+	}
+	return udiff.Unified(from, c.File, Mask(c.Before), Mask(c.After))
+}
+
+// Mask returns the text of a file with its secrets hidden.
+func Mask(data []byte) string {
+	text := string(data)
+	plain := []byte(strings.TrimPrefix(text, byteOrderMark))
+	if tooMany(plain) < 0 {
+		if root, err := hujson.Parse(plain); err == nil {
+			maskValue(&root, false)
+			text = string(root.Pack())
+		}
+	}
+	// What the tree does not reach: comments, and files that are no JSON.
+	text = secretMember.ReplaceAllStringFunc(text, func(found string) string {
+		parts := secretMember.FindStringSubmatch(found)
+		return parts[1] + maskString(parts[2], true) + parts[3]
+	})
+	return secretWord.ReplaceAllString(text, hidden)
+}
+
+var (
+	secretName   = regexp.MustCompile(`(?i)(keys?$|api_?-?key|token|secret|passw|credential|authorization|cookie|bearer)`)
+	secretMember = regexp.MustCompile(`(?i)((?:[\w-]*(?:api_?-?key|token|secret|passw|credential|authorization|cookie)[\w-]*)["']?\s*[:=]\s*["'])([^"'\n]+)(["'])`)
+	secretWord   = regexp.MustCompile(`\b(sk-[A-Za-z0-9_-]{8,}|[0-9a-f]{32}\.[A-Za-z0-9]{8,}|gh[pousr]_[A-Za-z0-9]{16,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)`)
+	opaqueText   = regexp.MustCompile(`^[A-Za-z0-9_+=.-]{24,}$`)
+	userInfo     = regexp.MustCompile(`://[^/@\s]+@`)
+	queryPart    = regexp.MustCompile(`(\?[^\s"]*)`)
+)
+
+// maskValue hides the strings below a value: all of them if its name is one of a
+// secret, else those that look like one.
+func maskValue(v *hujson.Value, secret bool) {
+	switch x := v.Value.(type) {
+	case *hujson.Object:
+		for i := range x.Members {
+			name := x.Members[i].Name.Value.(hujson.Literal).String()
+			maskValue(&x.Members[i].Value, secret || secretName.MatchString(name) || strings.EqualFold(name, "headers"))
+		}
+	case *hujson.Array:
+		for i := range x.Elements {
+			maskValue(&x.Elements[i], secret)
+		}
+	case hujson.Literal:
+		if x.Kind() != '"' {
+			return
+		}
+		s := x.String()
+		if masked := maskString(s, secret); masked != s {
+			v.Value = hujson.String(masked)
+		}
+	}
+}
+
+func maskString(s string, secret bool) string {
+	switch {
+	case s == "", strings.HasPrefix(s, "{env:"), strings.HasPrefix(s, "{file:"), strings.HasPrefix(s, "$") && !strings.ContainsAny(s, " ."):
+		return s // where a secret is, not what
+	case secret:
+		return hidden
+	case strings.Contains(s, "://"):
+		return queryPart.ReplaceAllString(userInfo.ReplaceAllString(s, "://"+hidden+"@"), "?"+hidden)
+	case opaqueText.MatchString(s) && strings.ContainsAny(s, "0123456789") && strings.ToLower(s) != strings.ToUpper(s):
+		return hidden
+	}
+	return s
+}

@@ -34,9 +34,10 @@ file.`,
 	}
 	printOnly := false
 	install := &cobra.Command{
-		Use:   "install",
-		Short: "Install the service and start it",
-		Args:  noArguments,
+		Use:     "install",
+		Short:   "Install the service and start it",
+		Example: "  weir service install\n  weir service install --print",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := find()
 			if err != nil {
@@ -60,9 +61,10 @@ file.`,
 	}
 	install.Flags().BoolVar(&printOnly, "print", false, "print what would be installed, and install nothing")
 	remove := &cobra.Command{
-		Use:   "remove",
-		Short: "End the service and remove it",
-		Args:  noArguments,
+		Use:     "remove",
+		Short:   "End the service and remove it",
+		Example: "  weir service remove",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := find()
 			if err != nil {
@@ -81,9 +83,10 @@ file.`,
 		},
 	}
 	status := &cobra.Command{
-		Use:   "status",
-		Short: "Say whether the service is installed and runs",
-		Args:  noArguments,
+		Use:     "status",
+		Short:   "Say whether the service is installed and runs",
+		Example: "  weir service status",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := find()
 			if err != nil {

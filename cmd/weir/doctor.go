@@ -245,7 +245,7 @@ func thisSite() endpoint.Site {
 // or else by what the last one has kept.
 func (o *doctorOptions) flagged(ctx context.Context) ([]string, error) {
 	address, _, err := o.find(ctx, o.state)
-	if err != nil {
+	if err != nil && !errors.Is(err, daemon.ErrNoGateway) {
 		return nil, err
 	}
 	if address == "" {
@@ -294,11 +294,12 @@ func keptFlagged(file string) ([]string, error) {
 	return all, nil
 }
 
-// findGateway is the gateway of a state directory, once it has proved that it is.
+// findGateway is the gateway of a state directory, once it has proved that it is. A
+// stranger in its place is told; that simply none runs is no error.
 func findGateway(ctx context.Context, stateDir string) (address, version string, err error) {
 	i, err := daemon.Find(ctx, stateDir)
 	switch {
-	case errors.Is(err, daemon.ErrNoGateway):
+	case errors.Is(err, daemon.ErrNoGateway) && !errors.Is(err, daemon.ErrStranger):
 		return "", "", nil
 	case err != nil:
 		return "", "", err

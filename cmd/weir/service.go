@@ -24,8 +24,7 @@ func newServiceOf(find func() (*setup.Service, error)) *cobra.Command {
 		Short: "Let the system start the gateway when you log in",
 		Long: `Let the system start "weir serve" when you log in, and again if it dies: as a
 systemd user unit on Linux, as a launchd agent on macOS. It needs no rights beyond
-your own and is there for you alone. Its settings are those of the configuration
-file.`,
+your own and is there for you alone. It runs with the defaults of "weir serve".`,
 		Example: `  weir service install
   weir service status
   weir service remove`,

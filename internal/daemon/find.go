@@ -16,12 +16,18 @@ import (
 	"path/filepath"
 )
 
-// ErrNoGateway says that no gateway runs with a state directory.
-var ErrNoGateway = errors.New("no gateway runs")
+// Why [Find] has nothing to return.
+var (
+	// ErrNoGateway says that no gateway runs with a state directory.
+	ErrNoGateway = errors.New("no gateway runs")
+	// ErrStranger says so too, and why: its address is another program's now.
+	ErrStranger = errors.New("another program listens where it was")
+)
 
 // Find returns the gateway that runs with a state directory, after it has proved
 // that it is the one that the directory speaks of: a port that a dead gateway had may
-// be a stranger's now. Without one the error is [ErrNoGateway].
+// be a stranger's now. Without one the error is [ErrNoGateway], and
+// [ErrStranger] beside it where that is the reason.
 func Find(ctx context.Context, dir string) (*Instance, error) {
 	data, err := os.ReadFile(filepath.Join(dir, instanceFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +63,7 @@ func Find(ctx context.Context, dir string) (*Instance, error) {
 		return nil, err
 	}
 	if !hmac.Equal(answer, []byte(proof(i.Token, i.Address, challenge))) {
-		return nil, fmt.Errorf("%w: what listens on %s is another program", ErrNoGateway, i.Address)
+		return nil, fmt.Errorf("%w: %w (%s)", ErrNoGateway, ErrStranger, i.Address)
 	}
 	return &i, nil
 }

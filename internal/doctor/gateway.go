@@ -25,7 +25,6 @@ func checkGateway(ctx context.Context, m *Machine) Result {
 		if names := m.pointedAtWeir(); len(names) > 0 {
 			r.Status = Wrong
 			r.Means = and(names) + " " + verb(len(names), "points", "point") + " at weir for good, so every call fails until one runs"
-			r.Do = "start `weir serve`, or `weir service install` for good"
 		}
 		return r
 	}
@@ -43,7 +42,7 @@ func checkGateway(ctx context.Context, m *Machine) Result {
 		return Result{
 			Status: Wrong, Saw: fmt.Sprintf("the gateway at %s cannot be reached: %s", f.gateway, reason(err)),
 			Means: "calls that are sent to it fail",
-			Do:    "end it with `weir stop` and start it again",
+			Do:    "end it and start it again with `weir serve`",
 		}
 	}
 	return Result{Status: OK, Saw: fmt.Sprintf("weir %s answers at %s", f.version, f.gateway)}

@@ -102,7 +102,7 @@ func (m *Machine) judgeGateway(r *Result, t *tools.Tool, u *url.URL) {
 // judgeDirect judges a URL that leads straight to a provider.
 func (m *Machine) judgeDirect(r *Result, t *tools.Tool, s endpoint.Setting) {
 	r.Status = Warn
-	r.Means = "its calls go past weir to " + s.Profile + ""
+	r.Means = "its calls go past weir to " + s.Profile
 	r.Do = fmt.Sprintf("move it with `weir setup %s`", t.Name)
 	if plan := m.codingSibling(s.Profile); plan != "" {
 		r.Means += "; this is the pay-as-you-go endpoint, which refuses a coding plan's key with 1113"

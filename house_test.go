@@ -19,9 +19,9 @@ const module = "github.com/weirhq/weir"
 var floors = map[string]int{
 	"limit": 0, "admission": 0, "retry": 0, "provider": 0, "sse": 0,
 	"pool": 1, "internal/tools": 1,
-	"": 2, "internal/scenario": 2, "internal/endpoint": 2, "internal/peer": 2,
-	"internal/setup": 3, "internal/doctor": 3,
-	"proxy": 3, "metrics": 3, "internal/simulate": 3, "internal/lab": 3,
+	"": 2, "internal/scenario": 2, "internal/jsonc": 2, "internal/peer": 2,
+	"internal/endpoint": 3, "proxy": 3, "metrics": 3, "internal/simulate": 3, "internal/lab": 3,
+	"internal/setup": 4, "internal/doctor": 4,
 	"internal/daemon": 4,
 	"cmd/weir":        5,
 }
@@ -36,7 +36,7 @@ var owners = map[string][]string{
 	"github.com/gofrs/":            {"internal/daemon"},
 	"github.com/goccy/":            {"internal/scenario"},
 	"gonum.org/":                   {"internal/lab"},
-	"github.com/tailscale/":        {"internal/endpoint", "internal/setup"},
+	"github.com/tailscale/":        {"internal/jsonc", "internal/setup"},
 	"github.com/pelletier/":        {"internal/endpoint"},
 	"github.com/aymanbagabas/":     {"internal/setup"},
 	"github.com/prometheus/procfs": {"internal/peer"},

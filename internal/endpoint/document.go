@@ -12,8 +12,8 @@ import (
 	"syscall"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/tailscale/hujson"
 
+	"github.com/weirhq/weir/internal/jsonc"
 	"github.com/weirhq/weir/internal/tools"
 )
 
@@ -35,15 +35,14 @@ func parse(file string, data []byte, format tools.Format) (document, error) {
 }
 
 func parseJSON(file string, data []byte) (document, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	data = bytes.TrimPrefix(data, []byte(jsonc.ByteOrderMark))
 	if len(bytes.TrimSpace(data)) == 0 {
 		return document{}, nil
 	}
-	value, err := hujson.Parse(data)
-	if err != nil {
-		line, column := 1, 1
-		fmt.Sscanf(err.Error(), "hujson: line %d, column %d:", &line, &column)
-		return nil, fmt.Errorf("%s:%d:%d: this is no valid JSON: mend it, then try again", file, line, column)
+	value, err := jsonc.Parse(data)
+	var broken *jsonc.Error
+	if errors.As(err, &broken) {
+		return nil, fmt.Errorf("%s:%d:%d: this is no valid JSON: mend it, then try again", file, broken.Line, broken.Column)
 	}
 	value.Standardize()
 	doc := document{}

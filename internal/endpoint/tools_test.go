@@ -244,6 +244,7 @@ func TestQwen(t *testing.T) {
 			fails: "login at Qwen has an endpoint of its own", stuck: true},
 		{name: "unset", fails: "qwen: no base URL is set (OPENAI_BASE_URL): name the provider with --upstream NAME", stuck: true},
 		{name: "unset, upstream", upstream: "zai", env: []string{"OPENAI_BASE_URL=http://127.0.0.1:4000/~run/@zai/v1"}, moved: []string{"(not set) → zai"}},
+		{name: "a file of brackets", world: world{files: map[string]string{qwen: strings.Repeat("[", 8<<20)}}, fails: qwen + ":1:50001: this is no valid JSON"},
 		{name: "broken file", world: world{files: map[string]string{qwen: "[]"}}, fails: qwen + ":1:1: this is no JSON object"},
 	})
 }

@@ -6,6 +6,8 @@ import (
 
 	udiff "github.com/aymanbagabas/go-udiff"
 	"github.com/tailscale/hujson"
+
+	"github.com/weirhq/weir/internal/jsonc"
 )
 
 // hidden stands for what is not shown.
@@ -24,12 +26,9 @@ func Diff(c *Change) string {
 // Mask returns the text of a file with its secrets hidden.
 func Mask(data []byte) string {
 	text := string(data)
-	plain := []byte(strings.TrimPrefix(text, byteOrderMark))
-	if tooMany(plain) < 0 {
-		if root, err := hujson.Parse(plain); err == nil {
-			maskValue(&root, false)
-			text = string(root.Pack())
-		}
+	if root, err := jsonc.Parse([]byte(strings.TrimPrefix(text, jsonc.ByteOrderMark))); err == nil {
+		maskValue(&root, false)
+		text = string(root.Pack())
 	}
 	// What the tree does not reach: comments, and files that are no JSON.
 	text = secretMember.ReplaceAllStringFunc(text, func(found string) string {

@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/tailscale/hujson"
+
+	"github.com/weirhq/weir/internal/jsonc"
 )
 
 // A BrokenError is a file that its own tool could not read either.
@@ -36,11 +37,9 @@ type document struct {
 	changed bool
 }
 
-const byteOrderMark = "\ufeff"
-
 func parseDocument(file string, data []byte) (*document, error) {
 	d := &document{file: file, newline: "\n", unit: "  "}
-	d.text, d.mark = bytes.CutPrefix(data, []byte(byteOrderMark))
+	d.text, d.mark = bytes.CutPrefix(data, []byte(jsonc.ByteOrderMark))
 	if bytes.Contains(d.text, []byte("\r\n")) {
 		d.newline = "\r\n"
 	}
@@ -51,12 +50,13 @@ func parseDocument(file string, data []byte) (*document, error) {
 	if n := utf8Fault(d.text); n >= 0 {
 		return nil, d.errorAt(n, "the text is not UTF-8")
 	}
-	if n := tooMany(d.text); n >= 0 {
-		return nil, d.errorAt(n, "more brackets than a configuration file has")
-	}
 	var err error
-	if d.root, err = hujson.Parse(d.text); err != nil {
-		return nil, d.broken(err)
+	if d.root, err = jsonc.Parse(d.text); err != nil {
+		var broken *jsonc.Error
+		if errors.As(err, &broken) {
+			err = d.broken(broken)
+		}
+		return nil, err
 	}
 	if _, ok := d.root.Value.(*hujson.Object); !ok {
 		return nil, d.errorAt(d.root.StartOffset, "an object in braces should stand here")
@@ -65,50 +65,13 @@ func parseDocument(file string, data []byte) (*document, error) {
 	return d, nil
 }
 
-// maxBrackets bounds how deep the parser can go.
-const maxBrackets = 50_000
-
-// tooMany returns where a text has more opening brackets than are read, or -1.
-func tooMany(text []byte) int {
-	count := 0
-	for i, c := range text {
-		if c == '{' || c == '[' {
-			if count++; count > maxBrackets {
-				return i
-			}
-		}
-	}
-	return -1
-}
-
-// broken says where a file is broken. The parser's own words may quote the file,
-// and so a key in it: only its position is used.
-func (d *document) broken(err error) error {
-	e := &BrokenError{File: d.file, Line: 1, Column: 1, Reason: "the JSON is broken here"}
-	if inner := errors.Unwrap(err); inner != nil {
-		// The message begins "hujson: line 3, column 14: ".
-		_, _ = fmt.Sscanf(err.Error(), "hujson: line %d, column %d:", &e.Line, &e.Column)
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			e.Reason = "the JSON ends too early"
-		}
-	}
-	e.Column = d.column(e.Line, e.Column)
-	return e
-}
-
-// column turns bytes of a line into characters, as editors count them.
-func (d *document) column(line, column int) int {
-	rest := d.text
-	for ; line > 1; line-- {
-		_, rest, _ = bytes.Cut(rest, []byte("\n"))
-	}
-	return 1 + utf8.RuneCount(rest[:min(column-1, len(rest))])
+// broken says where a file is broken.
+func (d *document) broken(e *jsonc.Error) error {
+	return &BrokenError{File: d.file, Line: e.Line, Column: e.Column, Reason: e.Reason}
 }
 
 func (d *document) errorAt(offset int, reason string) error {
-	line := 1 + bytes.Count(d.text[:offset], []byte("\n"))
-	column := offset - bytes.LastIndexByte(d.text[:offset], '\n')
-	return &BrokenError{File: d.file, Line: line, Column: d.column(line, column), Reason: reason}
+	return d.broken(jsonc.ErrorAt(d.text, offset, reason))
 }
 
 // utf8Fault returns where a text stops to be UTF-8, or -1.
@@ -127,7 +90,7 @@ func utf8Fault(text []byte) int {
 func (d *document) bytes() []byte {
 	out := d.root.Pack()
 	if d.mark {
-		out = append([]byte(byteOrderMark), out...)
+		out = append([]byte(jsonc.ByteOrderMark), out...)
 	}
 	return out
 }

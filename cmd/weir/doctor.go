@@ -162,7 +162,7 @@ func (o *doctorOptions) machine(routes *proxy.Routes) *doctor.Machine {
 	}
 	self, _ := os.Executable()
 	site := thisSite()
-	known := doctor.Known(order, profiles)
+	known := endpoint.KnownBy(order, profiles)
 	var finder peer.Finder
 	m := &doctor.Machine{
 		Env: os.Getenv, Now: time.Now,

@@ -16,7 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/weirhq/weir/internal/doctor"
 	"github.com/weirhq/weir/internal/endpoint"
 	"github.com/weirhq/weir/internal/setup"
 	"github.com/weirhq/weir/internal/tools"
@@ -146,7 +145,7 @@ func setupKnown() endpoint.Known {
 	for _, name := range provider.Names() {
 		profiles[name], _ = provider.Lookup(name)
 	}
-	return doctor.Known(provider.Names(), profiles)
+	return endpoint.KnownBy(provider.Names(), profiles)
 }
 
 // openCodeLogins names the providers that OpenCode has a key for. The keys are not

@@ -201,30 +201,3 @@ func TestVendors(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
-
-func TestKnown(t *testing.T) {
-	m := healthy(t)
-	known := Known([]string{"zai-coding", "zai", "deepseek", "openrouter"}, m.Profiles)
-	for url, want := range map[string]string{
-		"https://api.z.ai/api/coding/paas/v4":  "zai-coding /api/coding/paas/v4",
-		"https://api.z.ai/api/coding/paas/v4/": "zai-coding /api/coding/paas/v4",
-		"https://api.z.ai/api/paas/v4":         "zai /api/paas/v4",
-		"https://api.z.ai/api/anthropic":       "zai-coding /api/anthropic",
-		"https://api.z.ai/api/anthropic/v1":    "zai-coding /api/anthropic/v1",
-		"https://api.deepseek.com":             "deepseek ",
-		"https://api.deepseek.com/v1":          "deepseek /v1",
-		"http://api.z.ai/api/paas/v4":          "",
-		"https://api.z.ai/api/other":           "",
-		"https://api.z.ai/api/paas/v45":        "",
-		"https://example.com/v1":               "",
-		"::":                                   "",
-	} {
-		got := ""
-		if profile, path, ok := known(url); ok {
-			got = profile + " " + path
-		}
-		if got != want {
-			t.Errorf("%s: got %q, want %q", url, got, want)
-		}
-	}
-}

@@ -10,12 +10,14 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/weirhq/weir/internal/endpoint"
 )
 
 // checkDNS looks whether a provider's name has an address.
 func checkDNS(ctx context.Context, m *Machine, s *site) Result {
 	host := s.url.Hostname()
-	if _, err := netip.ParseAddr(host); err == nil || isLoopback(host) {
+	if _, err := netip.ParseAddr(host); err == nil || endpoint.IsLoopback(host) {
 		return Result{Status: OK, Saw: host + " needs no name server"}
 	}
 	if s.proxy != nil {
@@ -168,7 +170,7 @@ func against(skew time.Duration) string {
 // unreachable says that a host has no address, so that one cause is not told three
 // times.
 func (s *site) unreachable(ctx context.Context, m *Machine) (Result, bool) {
-	if s.proxy != nil || isLoopback(s.url.Hostname()) {
+	if s.proxy != nil || endpoint.IsLoopback(s.url.Hostname()) {
 		return Result{}, false
 	}
 	if _, err := s.resolve(ctx, m); err != nil {

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/weirhq/weir/internal/endpoint"
 )
 
 // checkProxies looks for proxy variables under which calls to weir would not
@@ -69,18 +71,15 @@ func proxyURL(value string) (*url.URL, error) {
 
 // isGateway tells whether a URL leads to weir's port on this machine.
 func (m *Machine) isGateway(u *url.URL) bool {
-	if !isLoopback(u.Hostname()) {
+	if !endpoint.IsLoopback(u.Hostname()) {
 		return false
 	}
-	if port(u) == defaultPort {
+	if port(u) == endpoint.DefaultPort {
 		return true
 	}
 	g, err := url.Parse(m.found.gateway)
 	return err == nil && g.Host != "" && port(g) == port(u)
 }
-
-// defaultPort is where weir listens when nobody says otherwise.
-const defaultPort = "1302"
 
 // exempts tells whether a NO_PROXY list has an address in it.
 func exempts(list, address string) bool {

@@ -3,7 +3,6 @@ package doctor
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -63,7 +62,7 @@ func (m *Machine) judgeSetting(t *tools.Tool, s endpoint.Setting) Result {
 	if s.URL == "" {
 		return Result{Status: Skipped, Saw: s.Name + ": not set"}
 	}
-	r := Result{Status: OK, Saw: fmt.Sprintf("%s: %s (%s)", s.Name, bare(s.URL), s.Source)}
+	r := Result{Status: OK, Saw: fmt.Sprintf("%s: %s (%s)", s.Name, endpoint.Bare(s.URL), s.Source)}
 	u, err := url.Parse(s.URL)
 	switch {
 	case err != nil || u.Host == "":
@@ -72,7 +71,7 @@ func (m *Machine) judgeSetting(t *tools.Tool, s endpoint.Setting) Result {
 		m.judgeGateway(&r, t, u)
 	case s.Profile != "":
 		m.judgeDirect(&r, t, s)
-	case isLoopback(u.Hostname()):
+	case endpoint.IsLoopback(u.Hostname()):
 		r.Status = Warn
 		r.Means = "a program of this machine that is not weir takes its calls: another gateway, or a model server"
 		r.Do = "if it passes calls on to a provider, point it at weir, or the tool at weir in its place; two that queue do not know of each other"
@@ -126,7 +125,7 @@ func (m *Machine) judgeUnknown(r *Result, u *url.URL, dialect provider.Dialect) 
 	}
 	r.Status = Warn
 	r.Means = "weir knows no provider there"
-	r.Do = fmt.Sprintf("if weir shall stand before it: `weir serve --upstream generic=%s`", bare(u.String()))
+	r.Do = fmt.Sprintf("if weir shall stand before it: `weir serve --upstream generic=%s`", endpoint.Bare(u.String()))
 }
 
 // codingSibling returns the base URL of the coding plan of the vendor of a profile
@@ -153,12 +152,4 @@ func port(u *url.URL) string {
 	default:
 		return "80"
 	}
-}
-
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") {
-		return true
-	}
-	a, err := netip.ParseAddr(host)
-	return err == nil && a.Unmap().IsLoopback()
 }

@@ -67,13 +67,3 @@ func dnsReason(e *net.DNSError) string {
 		return "no name server can be asked (no network?)"
 	}
 }
-
-// bare returns a URL without what may be secret: user, query, fragment.
-func bare(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		return "a text that is no URL"
-	}
-	u.User, u.RawQuery, u.Fragment, u.ForceQuery = nil, "", "", false
-	return u.String()
-}

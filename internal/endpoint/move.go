@@ -57,7 +57,7 @@ type move struct {
 func (m move) sentence() string {
 	from := "not set"
 	if m.URL != "" {
-		from = bare(m.URL)
+		from = Bare(m.URL)
 	}
 	target := m.target
 	if target == "" {
@@ -109,11 +109,11 @@ func (s Setting) leadsTo(g Gateway) bool {
 		return s.Gateway
 	}
 	u, err := url.Parse(s.URL)
-	if err != nil || !isLoopback(u.Hostname()) {
+	if err != nil || !IsLoopback(u.Hostname()) {
 		return false
 	}
 	own, err := url.Parse(g.Address)
-	return err == nil && own.Port() != "" && own.Port() == u.Port() && isLoopback(own.Hostname())
+	return err == nil && own.Port() != "" && own.Port() == u.Port() && IsLoopback(own.Hostname())
 }
 
 // again returns a URL that leads to a weir for this run: the same path without the
@@ -134,36 +134,6 @@ func (g Gateway) again(text string) string {
 	return g.Base("", path)
 }
 
-// isGateway tells whether a URL looks like a weir's.
-func isGateway(u *url.URL) bool {
-	return isLoopback(u.Hostname()) &&
-		(u.Port() == gatewayPort || strings.HasPrefix(u.Path, "/~") || strings.HasPrefix(u.Path, "/@"))
-}
-
-// gatewayPort is where weir listens unless it is told otherwise.
-const gatewayPort = "1302"
-
-func isLoopback(host string) bool {
-	return host == "localhost" || host == "::1" || strings.HasPrefix(host, "127.") || strings.HasSuffix(host, ".localhost")
-}
-
-func host(text string) string {
-	u, err := url.Parse(text)
-	if err != nil {
-		return ""
-	}
-	return u.Host
-}
-
-// bare returns a URL without what may be secret in it.
-func bare(text string) string {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" {
-		return "a text that is no URL"
-	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
-}
-
 // stuck says why nothing moves.
 func stuck(t *tools.Tool, settings []Setting, g Gateway, upstream string) error {
 	var fixed, foreign []string
@@ -172,7 +142,7 @@ func stuck(t *tools.Tool, settings []Setting, g Gateway, upstream string) error 
 		case s.lever.held(g) != "":
 			fixed = append(fixed, fmt.Sprintf("%s %s", s.Name, s.lever.held(g)))
 		case s.URL != "":
-			foreign = append(foreign, fmt.Sprintf("%s at %s", s.Name, bare(s.URL)))
+			foreign = append(foreign, fmt.Sprintf("%s at %s", s.Name, Bare(s.URL)))
 		}
 	}
 	text := name(t) + ": "

@@ -113,7 +113,7 @@ func (m *mover) atGateway(base string) (string, bool) {
 	if u.Scheme == g.Scheme && u.Host == g.Host {
 		return base, true
 	}
-	if host := u.Hostname(); host != "localhost" && host != "::1" && !strings.HasPrefix(host, "127.") {
+	if !endpoint.IsLoopback(u.Hostname()) {
 		return "", false
 	}
 	if !strings.HasPrefix(u.Path, "/@") { // any other program of this machine

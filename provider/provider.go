@@ -115,6 +115,17 @@ func (p *Profile) KeyHeader(d Dialect) KeyHeader {
 	return KeyHeader{Header: "Authorization", Prefix: "Bearer "}
 }
 
+// AnyBase returns one of the profile's bases, the same each time: that of chat
+// completions if it has one. It is empty if there is none.
+func (p *Profile) AnyBase() string {
+	for _, d := range []Dialect{OpenAI, Anthropic, Responses} {
+		if base := p.Bases[d]; base != "" {
+			return base
+		}
+	}
+	return ""
+}
+
 // A Rule turns an answer that fulfils all its conditions into a verdict. At least
 // one of Status, Code, Type, Finish and Text is set; an empty one is no condition.
 type Rule struct {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,6 +18,7 @@ import (
 type Routes struct {
 	primary  *provider.Profile
 	profiles map[string]*provider.Profile // with the users' addresses
+	named    []string                     // the profiles that the user has named, in order
 }
 
 // NewRoutes reads what users write for --upstream: a profile's name, a URL (the
@@ -36,17 +38,14 @@ func NewRoutes(upstreams []string) (*Routes, error) {
 			errs = append(errs, err)
 			continue
 		}
-		if r.primary == nil {
-			r.primary = r.profiles[name]
-		}
+		r.named = append(r.named, name)
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	if len(upstreams) == 0 {
-		r.primary = r.profiles[provider.DefaultName]
-	} else {
-		r.primary = r.profiles[r.primary.Name] // it may have been given an address later
+	r.primary = r.profiles[provider.DefaultName]
+	if len(r.named) > 0 {
+		r.primary = r.profiles[r.named[0]]
 	}
 	if len(r.primary.Bases) == 0 {
 		return nil, fmt.Errorf("upstream %s has no address of its own: write %s=URL", r.primary.Name, r.primary.Name)
@@ -215,7 +214,7 @@ func (r *Routes) full(p *provider.Profile, path string) (Target, bool) {
 	for _, q := range r.family(p) {
 		for _, prefix := range q.Paths {
 			if strings.HasPrefix(path, prefix) {
-				return Target{Profile: q, Dialect: weir.DialectOf(path), URL: hostOf(anyBase(q)) + path}, true
+				return Target{Profile: q, Dialect: weir.DialectOf(path), URL: hostOf(q.AnyBase()) + path}, true
 			}
 		}
 	}
@@ -243,18 +242,14 @@ func (r *Routes) family(p *provider.Profile) []*provider.Profile {
 	return all
 }
 
+// Profiles returns all profiles by name, with the addresses that the user gave them.
+func (r *Routes) Profiles() map[string]*provider.Profile { return maps.Clone(r.profiles) }
+
+// Named returns the names of the profiles that the user asked for, in order.
+func (r *Routes) Named() []string { return slices.Clone(r.named) }
+
 // Default returns the profile of requests that name none.
 func (r *Routes) Default() *provider.Profile { return r.primary }
-
-// anyBase returns one of a profile's bases, the same each time.
-func anyBase(p *provider.Profile) string {
-	for _, d := range []provider.Dialect{provider.OpenAI, provider.Anthropic, provider.Responses} {
-		if base := p.Bases[d]; base != "" {
-			return base
-		}
-	}
-	return ""
-}
 
 // hostOf returns scheme and host of a base, pathOf what follows.
 func hostOf(base string) string { return base[:len(base)-len(pathOf(base))] }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -155,7 +154,7 @@ func ask(cmd *cobra.Command) bool {
 
 // machine is this machine as the checks see it.
 func (o *doctorOptions) machine(routes *proxy.Routes) *doctor.Machine {
-	profiles := profilesOf(routes)
+	profiles := routes.Profiles()
 	order := provider.Names()
 	if len(o.upstreams) > 0 {
 		order = append([]string{routes.Default().Name}, order...)
@@ -177,17 +176,11 @@ func (o *doctorOptions) machine(routes *proxy.Routes) *doctor.Machine {
 		Settings: func(ctx context.Context, t *tools.Tool) ([]endpoint.Setting, error) {
 			return endpoint.Find(ctx, site, t, nil, known)
 		},
+		Use: routes.Named(),
 		Own: func(p peer.Process) bool { return p.PID == os.Getpid() || p.Program == filepath.Base(self) },
 	}
 	if peer.Supported {
 		m.Connections = finder.Connections
-	}
-	for _, arg := range o.upstreams {
-		name, _, _ := strings.Cut(arg, "=")
-		if strings.Contains(name, "://") {
-			name = provider.DefaultName
-		}
-		m.Use = append(m.Use, name)
 	}
 	return m
 }
@@ -202,29 +195,19 @@ func doctorClient() *http.Client {
 	return &http.Client{Transport: base}
 }
 
-// profilesOf returns the known providers with the addresses that the user gave
-// them.
-func profilesOf(routes *proxy.Routes) map[string]*provider.Profile {
-	all := map[string]*provider.Profile{}
-	for _, name := range provider.Names() {
-		p, _ := provider.Lookup(name)
-		if t, err := routes.Find(http.MethodGet, "/@"+name+"/v1/models", nil); err == nil {
-			p = t.Profile
-		}
-		all[name] = p
-	}
-	return all
-}
-
 // installedTools are the tools whose program is found.
 func installedTools() []*tools.Tool {
-	var found []*tools.Tool
-	for _, t := range tools.All() {
-		if slices.ContainsFunc(t.Programs, func(p string) bool { _, err := exec.LookPath(p); return err == nil }) {
-			found = append(found, t)
+	return slices.DeleteFunc(slices.Clone(tools.All()), func(t *tools.Tool) bool { return programOf(t) == "" })
+}
+
+// programOf is the path of a tool's program, empty if it is not installed.
+func programOf(t *tools.Tool) string {
+	for _, name := range t.Programs {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
 		}
 	}
-	return found
+	return ""
 }
 
 // thisSite is this machine as a tool sees it that is started here.
@@ -249,7 +232,7 @@ func (o *doctorOptions) flagged(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	if address == "" {
-		return keptFlagged(filepath.Join(o.state, "state.json"))
+		return keptFlagged(o.state)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"/weir/api/state", nil)
 	if err != nil {
@@ -273,17 +256,10 @@ func (o *doctorOptions) flagged(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-func keptFlagged(file string) ([]string, error) {
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // nothing was ever learned here
-	}
-	if err != nil {
+func keptFlagged(dir string) ([]string, error) {
+	state, err := daemon.ReadState(dir)
+	if err != nil || state == nil { // nil: nothing was ever learned here
 		return nil, err
-	}
-	var state weir.State
-	if err := json.Unmarshal(data, &state); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(state.Accounts)) {

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -202,12 +202,12 @@ func (o *setupOptions) show(cmd *cobra.Command, tool *tools.Tool, c *setup.Chang
 		fmt.Fprintln(out, line)
 	}
 	printNotes(out, c.Notes)
-	s, err := o.service()
-	installed := err == nil && s.Installed()
 	if !o.write {
 		fmt.Fprintf(out, "\nNothing is changed yet: --write does it. %s then needs a gateway that runs at %s (weir service install, or weir serve).\n", tool.Title, o.gateway)
 		return nil
 	}
+	s, err := o.service()
+	installed := err == nil && s.Installed()
 	if !installed && !o.yes {
 		return usageError{fmt.Errorf("%s would fail whenever no gateway runs at %s, and none is installed as a service: call weir service install first, or --write --yes to see to it yourself; nothing is changed", tool.Title, o.gateway)}
 	}
@@ -226,7 +226,7 @@ func (o *setupOptions) show(cmd *cobra.Command, tool *tools.Tool, c *setup.Chang
 	return nil
 }
 
-func printNotes(out interface{ Write([]byte) (int, error) }, notes []string) {
+func printNotes(out io.Writer, notes []string) {
 	for _, note := range notes {
 		fmt.Fprintln(out, "note: "+note)
 	}
@@ -284,13 +284,7 @@ func (o *setupOptions) printList(cmd *cobra.Command) error {
 		if len(t.Programs) == 0 {
 			continue
 		}
-		path := ""
-		for _, p := range t.Programs {
-			if found, err := exec.LookPath(p); err == nil {
-				path = found
-				break
-			}
-		}
+		path := programOf(t)
 		if path == "" {
 			fmt.Fprintf(w, "%s\tnot installed\n", t.Name)
 			continue

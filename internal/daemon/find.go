@@ -29,16 +29,12 @@ var (
 // be a stranger's now. Without one the error is [ErrNoGateway], and
 // [ErrStranger] beside it where that is the reason.
 func Find(ctx context.Context, dir string) (*Instance, error) {
-	data, err := os.ReadFile(filepath.Join(dir, instanceFile))
+	i, err := readInstance(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoGateway
 	}
 	if err != nil {
 		return nil, err
-	}
-	var i Instance
-	if err := json.Unmarshal(data, &i); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, instanceFile), err)
 	}
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
@@ -48,7 +44,7 @@ func Find(ctx context.Context, dir string) (*Instance, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, instanceFile), err)
 	}
 	req.Header.Set(challengeHeader, challenge)
-	client := &http.Client{Transport: &http.Transport{}} // no proxy: it is on this machine
+	client := localClient()
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
@@ -65,8 +61,26 @@ func Find(ctx context.Context, dir string) (*Instance, error) {
 	if !hmac.Equal(answer, []byte(proof(i.Token, i.Address, challenge))) {
 		return nil, fmt.Errorf("%w: %w (%s)", ErrNoGateway, ErrStranger, i.Address)
 	}
+	return i, nil
+}
+
+// readInstance reads which gateway a state directory speaks of.
+func readInstance(dir string) (*Instance, error) {
+	file := filepath.Join(dir, instanceFile)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var i Instance
+	if err := json.Unmarshal(data, &i); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
 	return &i, nil
 }
+
+// localClient asks programs of this machine, so it takes no proxy. Its idle
+// connections are to be closed.
+func localClient() *http.Client { return &http.Client{Transport: &http.Transport{}} }
 
 // A gateway proves whose it is by a keyed hash of a challenge, with the token that
 // only the owner of its state directory can read. Its address is in it, so that

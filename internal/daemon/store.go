@@ -145,7 +145,17 @@ func (s *Store) ReadOnly() bool { return !s.owner }
 // Load reads what was learned; nil if nothing was. A file that cannot be read is
 // set aside, never deleted, and reported.
 func (s *Store) Load() (*weir.State, error) {
-	path := filepath.Join(s.dir, stateFile)
+	state, err := ReadState(s.dir)
+	if errors.Is(err, errDamaged) {
+		err = errors.Join(err, s.SetAside())
+	}
+	return state, err
+}
+
+// ReadState reads what was learned with a state directory, without taking it; nil if
+// nothing was.
+func ReadState(dir string) (*weir.State, error) {
+	path := filepath.Join(dir, stateFile)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -154,7 +164,7 @@ func (s *Store) Load() (*weir.State, error) {
 		return nil, err
 	}
 	if info.Size() > maxState {
-		return nil, errors.Join(fmt.Errorf("%s has %d bytes, more than weir ever writes", path, info.Size()), s.SetAside())
+		return nil, fmt.Errorf("%s %w: it has %d bytes, more than weir ever writes", path, errDamaged, info.Size())
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -162,10 +172,13 @@ func (s *Store) Load() (*weir.State, error) {
 	}
 	var state weir.State
 	if err := json.Unmarshal(data, &state); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), s.SetAside())
+		return nil, fmt.Errorf("%s %w: %w", path, errDamaged, err)
 	}
 	return &state, nil
 }
+
+// errDamaged marks a file of what was learned that must be set aside.
+var errDamaged = errors.New("is damaged")
 
 // SetAside renames the file of what was learned, so that it is kept.
 func (s *Store) SetAside() error {
@@ -250,13 +263,9 @@ func Resume(ctx context.Context, dir, lane string) (opened int, err error) {
 }
 
 func resumeRunning(ctx context.Context, dir, lane string) (int, error) {
-	data, err := os.ReadFile(filepath.Join(dir, instanceFile))
+	i, err := readInstance(dir)
 	if err != nil {
 		return 0, fmt.Errorf("a gateway uses the state directory but does not say where it is: %w", err)
-	}
-	var i Instance
-	if err := json.Unmarshal(data, &i); err != nil {
-		return 0, fmt.Errorf("%s: %w", filepath.Join(dir, instanceFile), err)
 	}
 	body, err := json.Marshal(resumeOrder{Lane: lane})
 	if err != nil {
@@ -268,7 +277,7 @@ func resumeRunning(ctx context.Context, dir, lane string) (int, error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set(tokenHeader, i.Token)
-	client := &http.Client{Transport: &http.Transport{}} // no proxy: it is on this machine
+	client := localClient()
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {

@@ -100,13 +100,7 @@ func (m *Machine) look(ctx context.Context) {
 
 // add notes the host of a profile, once.
 func (f *survey) add(m *Machine, p *provider.Profile) {
-	base := ""
-	for _, d := range []provider.Dialect{provider.OpenAI, provider.Anthropic, provider.Responses} {
-		if base == "" {
-			base = p.Bases[d]
-		}
-	}
-	u, err := url.Parse(base)
+	u, err := url.Parse(p.AnyBase())
 	if err != nil || u.Host == "" {
 		return
 	}

@@ -36,13 +36,9 @@ func (o *Order) Advice(settings []endpoint.Setting) (string, error) {
 	if moved > 0 {
 		b.WriteString("\n")
 	}
-	base := func(d provider.Dialect) (string, error) {
-		m := mover{Order: o}
-		return m.upstreamBase(d)
-	}
 	switch o.Tool.Name {
 	case "codex":
-		url, err := base(provider.Responses)
+		url, err := o.upstreamBase(provider.Responses)
 		if err != nil {
 			return "", err
 		}
@@ -57,7 +53,7 @@ func (o *Order) Advice(settings []endpoint.Setting) (string, error) {
     wire_api = "responses"
 `, o.Upstream.Name, url)
 	case "cline":
-		url, err := base(provider.OpenAI)
+		url, err := o.upstreamBase(provider.OpenAI)
 		if err != nil {
 			return "", err
 		}
@@ -67,7 +63,7 @@ func (o *Order) Advice(settings []endpoint.Setting) (string, error) {
 			name    string
 			dialect provider.Dialect
 		}{{"OPENAI_BASE_URL", provider.OpenAI}, {"ANTHROPIC_BASE_URL", provider.Anthropic}} {
-			if url, err := base(v.dialect); err == nil {
+			if url, err := o.upstreamBase(v.dialect); err == nil {
 				fmt.Fprintf(&b, "  export %s=%s\n", v.name, url)
 			}
 		}

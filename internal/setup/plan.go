@@ -168,13 +168,13 @@ func serves(p *provider.Profile, base string) bool {
 
 // upstreamBase returns where the chosen provider's base of a dialect is at the
 // gateway.
-func (m *mover) upstreamBase(d provider.Dialect) (string, error) {
-	base := m.Upstream.Bases[d]
+func (o *Order) upstreamBase(d provider.Dialect) (string, error) {
+	base := o.Upstream.Bases[d]
 	u, err := url.Parse(base)
 	if base == "" || err != nil {
-		return "", refuse("the provider %s does not speak what %s does (%s)", m.Upstream.Name, m.Tool.Title, d)
+		return "", refuse("the provider %s does not speak what %s does (%s)", o.Upstream.Name, o.Tool.Title, d)
 	}
-	return m.Gateway.Base(m.Upstream.Name, strings.TrimSuffix(u.Path, "/")), nil
+	return o.Gateway.Base(o.Upstream.Name, strings.TrimSuffix(u.Path, "/")), nil
 }
 
 // planQwen moves each base URL that Qwen Code's settings have. The environment wins

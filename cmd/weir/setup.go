@@ -1,15 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -134,7 +131,7 @@ func (o *setupOptions) order(tool *tools.Tool) (*setup.Order, error) {
 		order.Upstream = p
 	}
 	if tool.Name == "opencode" {
-		order.LoggedIn = openCodeLogins()
+		order.LoggedIn, _ = endpoint.OpenCodeLogins(thisSite()) // a broken file is OpenCode's affair
 	}
 	return order, nil
 }
@@ -146,28 +143,6 @@ func setupKnown() endpoint.Known {
 		profiles[name], _ = provider.Lookup(name)
 	}
 	return endpoint.KnownBy(provider.Names(), profiles)
-}
-
-// openCodeLogins names the providers that OpenCode has a key for. The keys are not
-// looked at.
-func openCodeLogins() []string {
-	dir := os.Getenv("XDG_DATA_HOME")
-	if !filepath.IsAbs(dir) {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return nil
-		}
-		dir = filepath.Join(home, ".local", "share")
-	}
-	data, err := setup.Read(filepath.Join(dir, "opencode", "auth.json"))
-	if err != nil {
-		return nil
-	}
-	var logins map[string]struct{}
-	if json.Unmarshal(data, &logins) != nil {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(logins))
 }
 
 // place is the tool's configuration file.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/weirhq/weir/internal/endpoint"
 )
 
 // setupHome is a home directory of its own, with the tools' variables unset.
@@ -112,14 +114,14 @@ func TestSetupKnowsWhoIsLoggedIn(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if got := openCodeLogins(); got != nil {
-		t.Errorf("logged in: %v", got)
+	if got, err := endpoint.OpenCodeLogins(thisSite()); got != nil || err != nil {
+		t.Errorf("logged in: %v, %v", got, err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "auth.json"), []byte(`{"zhipuai":{"type":"api","key":"very-private"}}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if got := openCodeLogins(); !slices.Equal(got, []string{"zhipuai"}) {
-		t.Errorf("logged in: %v", got)
+	if got, err := endpoint.OpenCodeLogins(thisSite()); !slices.Equal(got, []string{"zhipuai"}) || err != nil {
+		t.Errorf("logged in: %v, %v", got, err)
 	}
 	status, out, err := command(t, newSetupOf(someService(home, true)), "opencode")
 	if status != 0 || !strings.Contains(out, "/@bigmodel/api/paas/v4") || strings.Contains(out, "very-private") {

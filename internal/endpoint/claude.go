@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/weirhq/weir/internal/tools"
@@ -29,7 +30,7 @@ func (f finder) claude() ([]Setting, error) {
 			s.URL, s.Source = u, from
 		}
 	}
-	for _, n := range append(claudeElsewhere(), claudeVariable, "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY") {
+	for _, n := range slices.Concat(f.tool.Point.Elsewhere, []string{claudeVariable}, f.tool.Point.Builtin[0].Keys) {
 		if v := f.site.env(n); v != "" {
 			take(document{n: v}, "environment "+n)
 		}
@@ -64,8 +65,8 @@ func (f finder) claude() ([]Setting, error) {
 		}
 		take(doc.object("env"), file)
 	}
-	for _, n := range claudeElsewhere() {
-		if v := effective[n]; v != "" && v != "0" && v != "false" {
+	for _, n := range f.tool.Point.Elsewhere {
+		if tools.On(effective[n]) {
 			return []Setting{{Name: n, Source: n, Dialect: provider.Anthropic, lever: lever{fixed: fmt.Sprintf("sends its calls to a cloud that weir does not know: unset %s first", n)}}}, nil
 		}
 	}
@@ -75,11 +76,6 @@ func (f finder) claude() ([]Setting, error) {
 			effective["ANTHROPIC_AUTH_TOKEN"]+effective["ANTHROPIC_API_KEY"] != ""
 	}
 	return []Setting{s}, nil
-}
-
-// claudeElsewhere are the variables that send its calls to another cloud's API.
-func claudeElsewhere() []string {
-	return []string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"}
 }
 
 // isAnthropicKey tells whether a key is Anthropic's own, which no other vendor may

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -107,6 +108,13 @@ func openCodeDialect(npm string) provider.Dialect {
 	default:
 		return provider.OpenAI
 	}
+}
+
+// OpenCodeLogins names the providers that OpenCode keeps credentials for at the site.
+// The credentials themselves are not taken.
+func OpenCodeLogins(site Site) ([]string, error) {
+	kinds, err := finder{site: site}.openCodeLogins()
+	return slices.Sorted(maps.Keys(kinds)), err
 }
 
 // logins are the kinds of the credentials that OpenCode keeps, by provider.

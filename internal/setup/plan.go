@@ -112,25 +112,21 @@ func (m *mover) upstreamUnfit() error {
 // planClaude moves the one base URL of Claude Code. What its settings say wins over
 // the environment.
 func planClaude(m *mover) error {
-	for _, name := range []string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"} {
-		if isOn(m.doc.stringAt("env", name)) || isOn(m.Getenv(name)) {
+	for _, name := range m.Tool.Point.Elsewhere {
+		if tools.On(m.doc.stringAt("env", name)) || tools.On(m.Getenv(name)) {
 			return refuse("%s is set: %s then speaks to a cloud's own API, which weir cannot serve; nothing is changed", name, m.Tool.Title)
 		}
 	}
-	const variable = "ANTHROPIC_BASE_URL"
+	variable := m.Tool.Point.Variables[0].Name
 	base := m.doc.stringAt("env", variable)
 	if base == "" {
 		base = m.Getenv(variable)
 	}
 	from := base
 	if base == "" {
-		base = "https://api.anthropic.com"
+		base = m.Tool.Point.Builtin[0].Base
 	}
 	return m.only(variable, from, base, provider.Anthropic, "env", variable)
-}
-
-func isOn(value string) bool {
-	return value != "" && value != "0" && !strings.EqualFold(value, "false")
 }
 
 // only moves the base URL of a tool that has one. from is what is set, base what

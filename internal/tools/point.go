@@ -1,6 +1,10 @@
 package tools
 
-import "github.com/weirhq/weir/provider"
+import (
+	"strings"
+
+	"github.com/weirhq/weir/provider"
+)
 
 // A Point says how a tool is pointed at a gateway: what carries its base URLs, the
 // strongest first. Paths begin with "~/" (the user's directory), "$NAME/" (a
@@ -14,6 +18,7 @@ type Point struct {
 	Home      string     // its own directory: "$CODEX_HOME|~/.codex"
 	Files     []File     // configuration that may hold base URLs, the weakest first
 	Builtin   []Builtin  // providers that it has without a file
+	Elsewhere []string   // variables that, switched on, send its calls to an API that weir does not serve
 	Evidence  string     // the version that was run and what moved it; empty: this was only read about
 }
 
@@ -49,23 +54,26 @@ type Builtin struct {
 	Moves   string   // a variable that moves it; empty: see the tool
 }
 
+// openCodeKeys are the base URLs in each of OpenCode's files.
+var openCodeKeys = []string{"provider.*.options.baseURL"}
+
 var openCodePoint = Point{
 	Evidence: "1.18.33: the inline configuration moved built-in and own providers of all three dialects, beside an inline configuration of the user; naming a provider makes it show up even without a key",
 	Inline:   "OPENCODE_CONFIG_CONTENT",
 	Home:     "$XDG_CONFIG_HOME/opencode|~/.config/opencode",
 	Files: []File{
-		{Path: "config.json", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}},
-		{Path: "opencode.json", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}},
-		{Path: "opencode.jsonc", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}},
-		{Path: "$OPENCODE_CONFIG", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}},
-		{Path: "./opencode.json", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}, Up: true},
-		{Path: "./opencode.jsonc", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}, Up: true},
-		{Path: "~/.opencode/opencode.json", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}},
-		{Path: "~/.opencode/opencode.jsonc", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}},
-		{Path: "./.opencode/opencode.json", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}, Up: true},
-		{Path: "./.opencode/opencode.jsonc", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}, Up: true},
-		{Path: "$OPENCODE_CONFIG_DIR/opencode.json", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}},
-		{Path: "$OPENCODE_CONFIG_DIR/opencode.jsonc", Format: JSONC, Keys: []string{"provider.*.options.baseURL"}},
+		{Path: "config.json", Format: JSONC, Keys: openCodeKeys},
+		{Path: "opencode.json", Format: JSONC, Keys: openCodeKeys},
+		{Path: "opencode.jsonc", Format: JSONC, Keys: openCodeKeys},
+		{Path: "$OPENCODE_CONFIG", Format: JSONC, Keys: openCodeKeys},
+		{Path: "./opencode.json", Format: JSONC, Keys: openCodeKeys, Up: true},
+		{Path: "./opencode.jsonc", Format: JSONC, Keys: openCodeKeys, Up: true},
+		{Path: "~/.opencode/opencode.json", Format: JSONC, Keys: openCodeKeys},
+		{Path: "~/.opencode/opencode.jsonc", Format: JSONC, Keys: openCodeKeys},
+		{Path: "./.opencode/opencode.json", Format: JSONC, Keys: openCodeKeys, Up: true},
+		{Path: "./.opencode/opencode.jsonc", Format: JSONC, Keys: openCodeKeys, Up: true},
+		{Path: "$OPENCODE_CONFIG_DIR/opencode.json", Format: JSONC, Keys: openCodeKeys},
+		{Path: "$OPENCODE_CONFIG_DIR/opencode.jsonc", Format: JSONC, Keys: openCodeKeys},
 	},
 	Builtin: []Builtin{
 		{Name: "zai-coding-plan", Base: "https://api.z.ai/api/coding/paas/v4", Dialect: provider.OpenAI, Keys: []string{"ZHIPU_API_KEY"}},
@@ -95,6 +103,7 @@ var claudePoint = Point{
 	},
 	Builtin: []Builtin{{Name: "anthropic", Base: "https://api.anthropic.com", Dialect: provider.Anthropic,
 		Keys: []string{"ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"}}},
+	Elsewhere: []string{"CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"},
 }
 
 var codexPoint = Point{
@@ -146,6 +155,11 @@ var clinePoint = Point{
 		{Name: "zai", Base: "https://api.z.ai/api/paas/v4", Dialect: provider.OpenAI},
 		{Name: "zai-coding-plan", Base: "https://api.z.ai/api/coding/paas/v4", Dialect: provider.OpenAI},
 	},
+}
+
+// On tells whether the value of a variable switches something on, as tools read it.
+func On(value string) bool {
+	return value != "" && value != "0" && !strings.EqualFold(value, "false")
 }
 
 // Environment returns the variables from which programs of no table read a base

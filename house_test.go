@@ -19,7 +19,7 @@ const module = "github.com/weirhq/weir"
 var floors = map[string]int{
 	"limit": 0, "admission": 0, "retry": 0, "provider": 0, "sse": 0,
 	"pool": 1, "internal/tools": 1,
-	"": 2, "internal/scenario": 2, "internal/jsonc": 2, "internal/peer": 2,
+	"": 2, "internal/scenario": 2, "internal/jsonc": 2, "internal/peer": 2, "internal/child": 2,
 	"internal/endpoint": 3, "proxy": 3, "metrics": 3, "internal/simulate": 3, "internal/lab": 3,
 	"internal/setup": 4, "internal/doctor": 4,
 	"internal/daemon": 4,
@@ -40,6 +40,8 @@ var owners = map[string][]string{
 	"github.com/pelletier/":        {"internal/endpoint"},
 	"github.com/aymanbagabas/":     {"internal/setup"},
 	"github.com/prometheus/procfs": {"internal/peer"},
+	"golang.org/x/sys":             {"internal/child"},
+	"golang.org/x/mod":             {"internal/daemon"},
 }
 
 // pure may not be imported by the floors that do no I/O: what it lacks they take

@@ -28,6 +28,7 @@ type exchange struct {
 	id      string // of the request, in answers and in the log
 	dialect provider.Dialect
 	target  Target
+	caller  Caller
 	call    *weir.Call
 	body    *weir.Body
 	maxWait time.Duration
@@ -191,6 +192,9 @@ func (x *exchange) end() {
 	}
 	if r.Status == 0 {
 		r.Status = statusClientGone
+	}
+	if x.caller.Done != nil {
+		x.caller.Done(r)
 	}
 	x.handler.done(r)
 }

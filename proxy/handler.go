@@ -79,6 +79,8 @@ type Handler struct {
 	guard     *Guard
 	hold      Hold
 	quota     int // status of quota answers; 0: the provider's
+	run       RunFunc
+	peer      PeerFunc
 	done      func(Record)
 	reverse   *httputil.ReverseProxy
 }
@@ -94,6 +96,12 @@ type Config struct {
 	// KeepQuotaStatus leaves quota, plan and flagged answers the status that the
 	// provider gave them, which most tools then repeat for minutes.
 	KeepQuotaStatus bool
+	// Run tells whose calls come under a first path element "~RUN", which is taken off
+	// and told to nobody; nil: no run is known. One that is not known counts for
+	// nothing.
+	Run RunFunc
+	// Peer tells whose calls others are; nil: it cannot be known.
+	Peer PeerFunc
 	// Done hears of each request at its end; nil: nobody. It must not block.
 	Done func(Record)
 }
@@ -112,6 +120,13 @@ func New(cfg Config) *Handler {
 	}
 	if h.done == nil {
 		h.done = func(Record) {}
+	}
+	h.run, h.peer = cfg.Run, cfg.Peer
+	if h.run == nil {
+		h.run = func(string) (Caller, bool) { return Caller{}, false }
+	}
+	if h.peer == nil {
+		h.peer = func(context.Context) (Caller, bool) { return Caller{}, false }
 	}
 	h.reverse = &httputil.ReverseProxy{
 		Rewrite:        rewrite,
@@ -135,7 +150,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.fail(http.StatusForbidden, "forbidden-origin", err.Error(), 0)
 		return
 	}
-	target, err := h.routes.Find(r.Method, r.URL.EscapedPath(), r.Header)
+	run, path := splitRun(r.URL.EscapedPath())
+	x.caller = h.caller(run, r)
+	target, err := h.routes.Find(r.Method, path, r.Header)
 	if err != nil {
 		var route *RouteError
 		if errors.As(err, &route) {
@@ -156,6 +173,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.forward(r)
 }
 
+// caller tells who sends a request: the run that its path names, else the process
+// at the other end, else what it says it is.
+func (h *Handler) caller(run string, r *http.Request) Caller {
+	if run != "" {
+		if c, ok := h.run(run); ok {
+			return c
+		}
+	}
+	if c, ok := h.peer(r.Context()); ok {
+		return c
+	}
+	return Caller{Session: stranger(r)}
+}
+
 // name finds out whose call it is and how urgent; false means that the request
 // has been answered with what is wrong about it.
 func (x *exchange) name(r *http.Request) bool {
@@ -168,6 +199,9 @@ func (x *exchange) name(r *http.Request) bool {
 	x.call = &weir.Call{
 		ID: x.id, Profile: x.target.Profile, Dialect: x.target.Dialect, Free: x.target.Free,
 		Account: x.handler.governor.Fingerprint(weir.Credential(r)), Session: clip(r.Header.Get("X-Weir-Session")),
+	}
+	if x.call.Session == "" {
+		x.call.Session = x.caller.Session
 	}
 	var err error
 	if class := r.Header.Get("X-Weir-Class"); class != "" {

@@ -15,13 +15,18 @@ import (
 func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run executes one command line and returns the exit status: 0, 1 for a failure
-// at run time, 2 for a wrong command line or setting.
+// at run time, 2 for a wrong command line or setting; that of "weir run" is its
+// tool's.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	var status statusError
+	if errors.As(err, &status) {
+		return status.status
 	}
 	fmt.Fprintf(stderr, "weir: %v\n", err)
 	var usage usageError
@@ -46,7 +51,8 @@ func newRoot(stdout, stderr io.Writer) *cobra.Command {
 requests at a time. It queues, finds the highest level that the provider bears,
 waits as long as the provider asks and repeats what was refused, so that the
 agents never see it.`,
-		Example: `  weir serve
+		Example: `  weir run -- opencode
+  weir serve
   weir demo
   weir simulate --limit 2`,
 		Args:          noArguments,
@@ -58,7 +64,7 @@ agents never see it.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(newServe(), newSimulateCommand(), newDemo(), newResume(), newSetup(), newService(), newDoctor(findGateway), newLab(), newVersion())
+	root.AddCommand(newRun(), newServe(), newStop(), newStatus(), newSimulateCommand(), newDemo(), newResume(), newSetup(), newService(), newDoctor(findGateway), newLab(), newVersion())
 	addCompletion(root)
 	return root
 }

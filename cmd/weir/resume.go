@@ -30,11 +30,9 @@ that runs, it is done in what the last one has kept.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if dir == "" {
-				var err error
-				if dir, err = daemon.DefaultStateDir(); err != nil {
-					return err
-				}
+			dir, err := stateDir(dir)
+			if err != nil {
+				return err
 			}
 			lane := ""
 			if len(args) == 1 {

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"os"
 	"os/signal"
 	"strconv"
 	"strings"
@@ -53,17 +57,38 @@ SIGTERM or Ctrl-C lets requests finish for --drain, a second one ends at once.`,
 	f.DurationVar(&o.hold.Silent, "hold-silent", 40*time.Second, "how long a client waits without a byte before keep-alives begin")
 	f.DurationVar(&o.hold.Stream, "hold", 220*time.Second, "how long a stream may wait in all")
 	f.DurationVar(&o.hold.Plain, "hold-plain", 280*time.Second, "how long any other request may wait in all")
+	// How a run starts a gateway for itself and others; not for people.
+	f.BoolVar(&o.config.Background, "background", false, "serve for those who run tools, and end when nobody does")
+	f.StringVar(&o.config.Prefer, "prefer", "", "`ADDRESS` to try before --listen")
+	f.DurationVar(&o.config.Idle, "idle", daemon.DefaultIdle, "how long to stay when nobody runs a tool")
+	f.BoolVar(&o.inherit, "inherit", false, "serve on the listener that is open as descriptor 3")
+	for _, name := range []string{"background", "prefer", "idle", "inherit"} {
+		_ = f.MarkHidden(name) // fails for a flag that there is not
+	}
 	return command
 }
 
 type serveOptions struct {
-	config daemon.Config
-	limit  string
-	eager  string
-	hold   proxy.Hold
+	config  daemon.Config
+	limit   string
+	eager   string
+	hold    proxy.Hold
+	inherit bool
 }
 
 func (o *serveOptions) run(cmd *cobra.Command) error {
+	err := o.settle(cmd)
+	if err == nil {
+		err = o.serve(cmd)
+	}
+	if err != nil && o.config.Background {
+		sayReady(cmd.OutOrStdout(), daemon.Ready{Error: err.Error()}) // who waits for it may not be there any more
+	}
+	return err
+}
+
+// settle reads the flags.
+func (o *serveOptions) settle(cmd *cobra.Command) error {
 	fixed, err := parseLimit(o.limit)
 	if err != nil {
 		return usageError{err}
@@ -79,28 +104,58 @@ func (o *serveOptions) run(cmd *cobra.Command) error {
 		o.config.Drain = time.Nanosecond
 	}
 	o.config.Log, o.config.Version = cmd.ErrOrStderr(), version()
-	d, err := daemon.New(o.config)
-	if err != nil {
-		var wrong *daemon.ConfigError
-		if errors.As(err, &wrong) {
-			return usageError{fmt.Errorf("--%w", err)}
+	if o.inherit {
+		const inherited = 3 // the first after the standard ones
+		file := os.NewFile(inherited, "listener")
+		if file == nil {
+			return usageError{errors.New("--inherit: no descriptor 3 is open")}
 		}
-		return err
+		defer file.Close()
+		if o.config.Listener, err = net.FileListener(file); err != nil {
+			return usageError{fmt.Errorf("--inherit: %w", err)}
+		}
 	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "weir listens on http://%s (%s)\n", d.Addr(), d.Upstreams())
-	fmt.Fprintf(out, "state: http://%s/weir/api/state   metrics: http://%s/metrics\n", d.Addr(), d.Addr())
-	fmt.Fprintf(out, "point a tool at it: http://%s/v1 (OpenAI) or http://%s/anthropic (ANTHROPIC_BASE_URL); keys stay in the tool\n", d.Addr(), d.Addr())
-	if d.Shared() {
-		fmt.Fprintln(cmd.ErrOrStderr(), "weir: another weir uses the state directory: this one reads it, but keeps nothing that it learns (--state names another)")
-	}
+	return nil
+}
+
+// serve runs the gateway until a signal, or until it is told to end.
+func (o *serveOptions) serve(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	go func() {
 		<-ctx.Done()
 		stop() // a second signal ends at once
 	}()
-	return d.Run(ctx)
+	err := daemon.Serve(ctx, o.config, func(d *daemon.Daemon) { o.ready(cmd, d) })
+	var wrong *daemon.ConfigError
+	if errors.As(err, &wrong) {
+		return usageError{fmt.Errorf("--%w", err)}
+	}
+	return err
+}
+
+// ready says where the gateway listens.
+func (o *serveOptions) ready(cmd *cobra.Command, d *daemon.Daemon) {
+	out := cmd.OutOrStdout()
+	if o.config.Background {
+		sayReady(out, daemon.Ready{Address: "http://" + d.Addr(), Taken: d.Taken()})
+		return
+	}
+	fmt.Fprintf(out, "weir listens on http://%s (%s)\n", d.Addr(), d.Upstreams())
+	fmt.Fprintf(out, "state: http://%s/weir/api/state   metrics: http://%s/metrics\n", d.Addr(), d.Addr())
+	fmt.Fprintf(out, "point a tool at it: http://%s/v1 (OpenAI) or http://%s/anthropic (ANTHROPIC_BASE_URL); keys stay in the tool\n", d.Addr(), d.Addr())
+	if d.Shared() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "weir: another weir uses the state directory: this one reads it, but keeps nothing that it learns (--state names another)")
+	}
+}
+
+// sayReady tells the process that has started this one in the background how it went,
+// and lets go of the pipe.
+func sayReady(out io.Writer, r daemon.Ready) {
+	_ = json.NewEncoder(out).Encode(r) // it may have gone
+	if f, ok := out.(*os.File); ok {
+		f.Close()
+	}
 }
 
 // parseLimit reads --limit: auto leaves it to be learned.

@@ -22,8 +22,16 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is the module's version, or the revision that it was built from.
+// release is the version that a release is built with (-ldflags "-X main.release=…");
+// empty for other builds.
+var release string
+
+// version is that of the release or the module, or the revision that it was built
+// from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -14,10 +14,12 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/internal/peer"
 	"github.com/weirhq/weir/limit"
 	"github.com/weirhq/weir/metrics"
 	"github.com/weirhq/weir/proxy"
@@ -46,6 +48,17 @@ type Config struct {
 	Stall      time.Duration // silence after which an attempt is dead; zero: weir.DefaultStall
 	Hold       proxy.Hold
 
+	// Background is for a gateway that nobody has asked for by name: it takes another
+	// port where Listen's is taken, waits for the state directory, and ends by itself
+	// when no run has lived and no call has come for Idle.
+	Background bool
+	Idle       time.Duration // zero: DefaultIdle
+	Prefer     string        // an address to be tried before Listen; empty: none
+
+	// Listener is one to serve on in place of Listen; nil: it opens its own. The
+	// daemon closes it.
+	Listener net.Listener
+
 	Log     io.Writer // zero: standard error
 	Version string
 }
@@ -72,12 +85,20 @@ type Daemon struct {
 	metrics  *metrics.Metrics
 	base     *http.Transport
 	store    *Store
-	listener net.Listener
+	listener *gate
+	taken    string // what has the port that was asked for; empty: nothing
 	server   *http.Server
 	cancel   context.CancelCauseFunc
 	started  time.Time
 	draining atomic.Bool
 	proxy    http.Handler
+	serving  serving
+	runs     *runs
+	peers    peer.Finder
+
+	asked      chan struct{} // closed when somebody has asked the gateway to end
+	end        func()        // closes it; may be called more than once
+	successors chan string   // a program that shall take over
 }
 
 // New opens everything that a gateway needs. A [*ConfigError] says that a
@@ -88,17 +109,24 @@ func New(cfg Config) (*Daemon, error) {
 		return nil, err
 	}
 	var err error
-	if d.store, err = OpenStore(d.cfg.State); err != nil {
+	if d.store, err = openStore(d.cfg); err != nil {
 		return nil, err
 	}
-	if d.listener, err = net.Listen("tcp", d.cfg.Listen); err != nil {
+	if err := d.listen(); err != nil {
 		d.store.Close()
-		return nil, fmt.Errorf("cannot listen on %s: %w (is another weir running? --listen takes another address)", d.cfg.Listen, err)
+		return nil, err
 	}
+	d.runs = newRuns(d.store.Secret())
+	d.asked, d.successors = make(chan struct{}), make(chan string, 1)
+	d.end = sync.OnceFunc(func() { close(d.asked) })
 	if err := d.wire(); err != nil {
 		d.listener.Close()
 		d.store.Close()
 		return nil, err
+	}
+	// From here on others find it; who comes before Run waits in the system's line.
+	if err := d.announce(); err != nil {
+		d.log.Warn("the instance cannot be announced", "error", err)
 	}
 	return d, nil
 }
@@ -111,6 +139,9 @@ func (d *Daemon) settle() error {
 	}
 	if cfg.Drain == 0 {
 		cfg.Drain = DefaultDrain
+	}
+	if cfg.Idle == 0 {
+		cfg.Idle = DefaultIdle
 	}
 	if cfg.Log == nil {
 		cfg.Log = os.Stderr
@@ -193,6 +224,7 @@ func (d *Daemon) wire() error {
 	d.proxy = proxy.New(proxy.Config{
 		Transport: &weir.Transport{Governor: d.governor, Base: d.base, Stall: d.cfg.Stall},
 		Routes:    d.routes, Guard: d.guard, Hold: d.cfg.Hold, Done: d.record,
+		Run: d.runs.call, Peer: d.peer,
 	})
 	var ctx context.Context
 	ctx, d.cancel = context.WithCancelCause(context.Background())
@@ -201,6 +233,7 @@ func (d *Daemon) wire() error {
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       3 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withConnection,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	return nil
@@ -231,13 +264,10 @@ func (d *Daemon) Upstreams() string {
 // nothing of what it learns.
 func (d *Daemon) Shared() bool { return d.store.ReadOnly() }
 
-// Run serves until the context ends, then lets what runs and waits finish for as
-// long as the configuration says, and answers the rest. It returns nil after such
-// an end.
+// Run serves until the context ends, or until it is asked to end, then lets what runs
+// and waits finish for as long as the configuration says, and answers the rest. It
+// returns nil after such an end, and a [*Handover] when another program takes over.
 func (d *Daemon) Run(ctx context.Context) error {
-	if err := d.store.Announce(Instance{Address: "http://" + d.Addr(), PID: os.Getpid(), Version: d.cfg.Version, Started: d.started}); err != nil {
-		d.log.Warn("the instance cannot be announced", "error", err)
-	}
 	saved := make(chan struct{})
 	stopSaving := make(chan struct{})
 	go func() {
@@ -246,29 +276,76 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}()
 	served := make(chan error, 1)
 	go func() { served <- d.server.Serve(d.listener) }()
-	var err error
-	select {
-	case err = <-served:
-		err = fmt.Errorf("serving on %s: %w", d.Addr(), err)
-		d.cancel(proxy.ErrDraining)
-		d.server.Close()
-	case <-ctx.Done():
-		d.drain()
-		<-served
-	}
+	handover, err := d.until(ctx, served)
 	d.governor.Close()
 	close(stopSaving)
 	<-saved
 	d.base.CloseIdleConnections()
+	if handover != nil {
+		return errors.Join(handover, d.store.Leave())
+	}
 	return errors.Join(err, d.store.Close())
+}
+
+// until waits for the end and brings it about. The handover is nil if nobody takes
+// over.
+func (d *Daemon) until(ctx context.Context, served <-chan error) (*Handover, error) {
+	idle := d.idle()
+	defer idle.Stop()
+	var successor string
+	attempts := time.NewTicker(handOverEvery)
+	attempts.Stop()
+	defer attempts.Stop()
+	for {
+		select {
+		case err := <-served:
+			d.cancel(proxy.ErrDraining)
+			d.runs.release()
+			d.server.Close()
+			return nil, fmt.Errorf("serving on %s: %w", d.Addr(), err)
+		case successor = <-d.successors:
+			attempts.Reset(handOverEvery)
+			continue
+		case <-attempts.C:
+			h := d.handOver(successor)
+			if h == nil {
+				continue
+			}
+			<-served
+			return h, nil
+		case <-idle.C:
+			if !d.isIdle(time.Now()) {
+				continue
+			}
+			d.log.Info("nobody has needed the gateway", "for", d.cfg.Idle)
+		case <-d.asked:
+		case <-ctx.Done():
+		}
+		d.drain()
+		<-served
+		return nil, nil
+	}
+}
+
+func (d *Daemon) announce() error {
+	return d.store.Announce(Instance{
+		Address: "http://" + d.Addr(), PID: os.Getpid(), Version: d.cfg.Version, Started: d.started, Background: d.cfg.Background,
+	})
 }
 
 // drain goes down in good order.
 func (d *Daemon) drain() {
 	d.draining.Store(true)
+	d.runs.release()
 	d.governor.Drain()
 	s := d.governor.Snapshot()
 	d.log.Info("going down", "in_flight", s.InFlight, "queued", s.Queued, "drain", d.cfg.Drain)
+	d.shutDown()
+}
+
+// shutDown lets requests finish for as long as the configuration says, and answers
+// the rest.
+func (d *Daemon) shutDown() {
 	within := func(t time.Duration) error {
 		ctx, cancel := context.WithTimeout(context.Background(), t)
 		defer cancel()

@@ -30,18 +30,34 @@ var (
 // [ErrStranger] beside it where that is the reason.
 func Find(ctx context.Context, dir string) (*Instance, error) {
 	i, err := readInstance(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNoGateway
+	for err == nil {
+		if err = i.challenge(ctx); !errors.Is(err, ErrStranger) {
+			break
+		}
+		// A successor may have taken over since the file was read.
+		again, readErr := readInstance(dir)
+		if readErr != nil || again.Token == i.Token {
+			break
+		}
+		i, err = again, nil
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ErrNoGateway
+	case err != nil:
 		return nil, err
 	}
+	return i, nil
+}
+
+// challenge lets a gateway prove that it is the one that it is taken for.
+func (i *Instance) challenge(ctx context.Context) error {
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
 	challenge := hex.EncodeToString(nonce)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, i.Address+provePath, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, instanceFile), err)
+		return fmt.Errorf("%s: %w", instanceFile, err)
 	}
 	req.Header.Set(challengeHeader, challenge)
 	client := localClient()
@@ -49,19 +65,19 @@ func Find(ctx context.Context, dir string) (*Instance, error) {
 	resp, err := client.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("the gateway at %s does not answer: %w", i.Address, err)
+			return fmt.Errorf("the gateway at %s does not answer: %w", i.Address, err)
 		}
-		return nil, ErrNoGateway // killed: it could not take its word back
+		return ErrNoGateway // killed: it could not take its word back
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !hmac.Equal(answer, []byte(proof(i.Token, i.Address, challenge))) {
-		return nil, fmt.Errorf("%w: %w (%s)", ErrNoGateway, ErrStranger, i.Address)
+		return fmt.Errorf("%w: %w (%s)", ErrNoGateway, ErrStranger, i.Address)
 	}
-	return i, nil
+	return nil
 }
 
 // readInstance reads which gateway a state directory speaks of.

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"crypto/subtle"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -18,6 +17,7 @@ type State struct {
 	Listen    string    `json:"listen"`
 	Upstream  string    `json:"upstream"`
 	Persisted bool      `json:"persisted"` // what is learned is kept
+	Runs      []string  `json:"runs"`      // of tools, that live: "opencode in ~/shop"
 	weir.Snapshot
 }
 
@@ -26,6 +26,8 @@ type State struct {
 func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
 	if !strings.HasPrefix(path, "/weir/") && path != "/metrics" && path != "/healthz" && path != "/readyz" {
+		d.serving.begin()
+		defer d.serving.end(time.Now)
 		d.proxy.ServeHTTP(w, r)
 		return
 	}
@@ -35,9 +37,10 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusForbidden, map[string]string{"error": err.Error()})
 		return
 	}
+	if d.control(w, r) {
+		return
+	}
 	switch {
-	case path == "/weir/api/resume":
-		d.resume(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		reply(w, http.StatusMethodNotAllowed, map[string]string{"error": "only GET and HEAD are possible here"})
@@ -61,44 +64,8 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *Daemon) state() State {
 	return State{
 		Version: d.cfg.Version, PID: d.store.pid, Started: d.started, Listen: d.Addr(),
-		Upstream: d.Upstreams(), Persisted: !d.store.ReadOnly(), Snapshot: d.governor.Snapshot(),
+		Upstream: d.Upstreams(), Persisted: !d.store.ReadOnly(), Runs: d.runs.titles(), Snapshot: d.governor.Snapshot(),
 	}
-}
-
-// resume opens what weir has closed. It takes the token that only the owner of
-// the state directory can read.
-func (d *Daemon) resume(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case r.Method != http.MethodPost:
-		w.Header().Set("Allow", "POST")
-		reply(w, http.StatusMethodNotAllowed, map[string]string{"error": "only POST is possible here"})
-		return
-	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
-		reply(w, http.StatusUnsupportedMediaType, map[string]string{"error": "the body must be application/json"})
-		return
-	case subtle.ConstantTimeCompare([]byte(r.Header.Get(tokenHeader)), []byte(d.store.Token())) != 1:
-		reply(w, http.StatusForbidden, map[string]string{"error": "the token is missing or wrong; `weir resume` knows it"})
-		return
-	}
-	var order resumeOrder
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&order); err != nil {
-		reply(w, http.StatusBadRequest, map[string]string{"error": "the body must be an object with the member lane"})
-		return
-	}
-	reply(w, http.StatusOK, resumeResult{Opened: d.governor.Resume(order.Lane)})
-}
-
-// tokenHeader carries the instance's token.
-const tokenHeader = "X-Weir-Token"
-
-type resumeOrder struct {
-	Lane string `json:"lane"` // empty: everything
-}
-
-type resumeResult struct {
-	Opened int `json:"opened"`
 }
 
 func reply(w http.ResponseWriter, status int, v any) {

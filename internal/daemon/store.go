@@ -8,9 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -64,6 +62,8 @@ type Instance struct {
 	Version string    `json:"version"`
 	Started time.Time `json:"started"`
 	Token   string    `json:"token"`
+	// Background tells that a run has started it, and that it ends by itself.
+	Background bool `json:"background"`
 }
 
 // OpenStore opens a state directory, which it makes if need be, for the user's
@@ -240,6 +240,9 @@ func (s *Store) Close() error {
 	return s.lock.Close()
 }
 
+// Leave lets go of the directory for a successor, who announces itself.
+func (s *Store) Leave() error { return s.lock.Close() }
+
 // Resume opens what is closed, in the gateway that runs with a state directory
 // or, if none does, in what it has kept. An empty lane means everything.
 func Resume(ctx context.Context, dir, lane string) (opened int, err error) {
@@ -263,32 +266,11 @@ func Resume(ctx context.Context, dir, lane string) (opened int, err error) {
 }
 
 func resumeRunning(ctx context.Context, dir, lane string) (int, error) {
-	i, err := readInstance(dir)
+	i, err := Find(ctx, dir)
 	if err != nil {
-		return 0, fmt.Errorf("a gateway uses the state directory but does not say where it is: %w", err)
-	}
-	body, err := json.Marshal(resumeOrder{Lane: lane})
-	if err != nil {
-		return 0, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, i.Address+"/weir/api/resume", bytes.NewReader(body))
-	if err != nil {
-		return 0, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(tokenHeader, i.Token)
-	client := localClient()
-	defer client.CloseIdleConnections()
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, fmt.Errorf("a gateway uses the state directory but cannot be reached: %w", err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
-		return 0, fmt.Errorf("the gateway at %s answered %s: %s", i.Address, resp.Status, bytes.TrimSpace(text))
+		return 0, fmt.Errorf("a process uses the state directory, but no gateway that could be asked: %w", err)
 	}
 	var result resumeResult
-	err = json.NewDecoder(resp.Body).Decode(&result)
+	err = i.order(ctx, resumePath, resumeOrder{Lane: lane}, &result)
 	return result.Opened, err
 }

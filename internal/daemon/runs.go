@@ -1,0 +1,326 @@
+package daemon
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/weirhq/weir/provider"
+	"github.com/weirhq/weir/proxy"
+)
+
+// A RunInfo says what a run is.
+type RunInfo struct {
+	ID    string `json:"id,omitempty"` // of a run that a gateway has begun before; empty: a new one
+	Title string `json:"title"`        // for people: "opencode in ~/shop"
+	PID   int    `json:"pid"`          // of the process that attends it
+}
+
+// RunStats are the calls of a run since it joined this gateway.
+type RunStats struct {
+	Calls    int           `json:"calls"`
+	Failed   int           `json:"failed"`   // that ended in an error, the client's own hang-ups aside
+	Absorbed int           `json:"absorbed"` // refusals of the provider that the tool never saw
+	Waited   time.Duration `json:"waited"`   // for admission, all calls together; nanoseconds
+	Limit    int           `json:"limit"`    // of the lane used last; 0: none was
+	Learned  bool          `json:"learned"`  // that limit was not set by the user
+}
+
+// Plus adds what was counted elsewhere; of the limit the later word counts.
+func (s RunStats) Plus(later RunStats) RunStats {
+	s.Calls += later.Calls
+	s.Failed += later.Failed
+	s.Absorbed += later.Absorbed
+	s.Waited += later.Waited
+	if later.Limit > 0 {
+		s.Limit, s.Learned = later.Limit, later.Learned
+	}
+	return s
+}
+
+// A runLine is what the gateway tells a run while it lives, a line each.
+type runLine struct {
+	ID    string    `json:"id,omitempty"` // the first one
+	Stats *RunStats `json:"stats,omitempty"`
+	Stop  bool      `json:"stop,omitempty"` // it goes down because its user said so
+}
+
+// runs are those that live. Their names can be told from made-up ones without a
+// list, so that a tool's calls go on when the gateway has been restarted.
+type runs struct {
+	key []byte // of the names
+
+	mu   sync.Mutex // guards the fields below
+	live map[string]*liveRun
+	left time.Time     // when the last one left
+	gone chan struct{} // closed when all are told that the gateway goes down
+	stop bool          // because its user said so
+}
+
+// A liveRun is one run of a tool.
+type liveRun struct {
+	title   string
+	open    int // calls under way
+	stats   RunStats
+	lane    string        // used last
+	settled chan struct{} // closed when no call is under way; nil: nobody waits
+}
+
+func newRuns(secret []byte) *runs {
+	return &runs{key: secret, live: map[string]*liveRun{}, gone: make(chan struct{})}
+}
+
+// A run's name is "~" and 16 bytes in hexadecimal: random ones, and a keyed hash of
+// these.
+const runBytes = 8
+
+func (rs *runs) newID() string {
+	random := make([]byte, runBytes)
+	rand.Read(random)
+	return "~" + hex.EncodeToString(append(random, rs.mac(random)...))
+}
+
+func (rs *runs) mac(random []byte) []byte {
+	mac := hmac.New(sha256.New, rs.key)
+	mac.Write([]byte("run\n"))
+	mac.Write(random)
+	return mac.Sum(nil)[:runBytes]
+}
+
+// genuine tells whether a name was given by a gateway of this state directory.
+func (rs *runs) genuine(id string) bool {
+	raw, err := hex.DecodeString(strings.TrimPrefix(id, "~"))
+	return err == nil && id != "" && id[0] == '~' && len(raw) == 2*runBytes && hmac.Equal(raw[runBytes:], rs.mac(raw[:runBytes]))
+}
+
+// join adds a run; false: the gateway goes down, or the name is made up.
+func (rs *runs) join(info RunInfo) (string, bool) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	select {
+	case <-rs.gone:
+		return "", false
+	default:
+	}
+	id := info.ID
+	if id == "" {
+		id = rs.newID()
+	} else if !rs.genuine(id) {
+		return "", false
+	}
+	if rs.live[id] == nil {
+		rs.live[id] = &liveRun{}
+	}
+	rs.live[id].title = info.Title
+	return id, true
+}
+
+// leave removes a run once its calls have ended, for which it waits a moment: a tool
+// that has exited has hung up, and the counts follow.
+func (rs *runs) leave(ctx context.Context, id string) (RunStats, string) {
+	const moment = 300 * time.Millisecond
+	ctx, cancel := context.WithTimeout(ctx, moment)
+	defer cancel()
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	run := rs.live[id]
+	if run == nil {
+		return RunStats{}, ""
+	}
+	if run.open > 0 {
+		settled := make(chan struct{})
+		run.settled = settled
+		rs.mu.Unlock()
+		select {
+		case <-settled:
+		case <-ctx.Done():
+		}
+		rs.mu.Lock()
+		run.settled = nil
+	}
+	delete(rs.live, id)
+	rs.left = time.Now()
+	return run.stats, run.lane
+}
+
+// none tells that no run lives, lastLeft when the last one left.
+func (rs *runs) none() bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return len(rs.live) == 0
+}
+
+func (rs *runs) lastLeft() time.Time {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.left
+}
+
+// call begins one call of a run and returns who calls.
+func (rs *runs) call(id string) (proxy.Caller, bool) {
+	if !rs.genuine(id) {
+		return proxy.Caller{}, false
+	}
+	sum := sha256.Sum256([]byte(id)) // the name itself lets its bearer call
+	c := proxy.Caller{Session: "run " + hex.EncodeToString(sum[:4]), Trusted: true}
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	run := rs.live[id]
+	if run == nil {
+		return c, true // of before a restart: whose it is will be told again
+	}
+	c.Title = run.title
+	run.open++
+	c.Done = func(r proxy.Record) { rs.ended(run, r) }
+	return c, true
+}
+
+// ended counts a call.
+func (rs *runs) ended(run *liveRun, r proxy.Record) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if run.open--; run.open == 0 && run.settled != nil {
+		close(run.settled)
+		run.settled = nil
+	}
+	if r.Lane == "" {
+		return // a greeting
+	}
+	run.lane = r.Lane
+	s := &run.stats
+	s.Calls++
+	s.Waited += r.Waited
+	if outcome := r.Outcome(); outcome != "ok" && outcome != "left" {
+		s.Failed++
+	}
+	for i, v := range r.Verdicts {
+		refused := v == provider.Concurrency || v == provider.Frequency || v == provider.Throttled || v == provider.Overload
+		if refused && (i < len(r.Verdicts)-1 || r.Outcome() == "ok") {
+			s.Absorbed++
+		}
+	}
+}
+
+// stats returns a run's counts and the lane that it used last.
+func (rs *runs) stats(id string) (RunStats, string) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if run := rs.live[id]; run != nil {
+		return run.stats, run.lane
+	}
+	return RunStats{}, ""
+}
+
+// titles names the runs that live.
+func (rs *runs) titles() []string {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	titles := []string{}
+	for _, run := range rs.live {
+		titles = append(titles, run.title)
+	}
+	slices.Sort(titles)
+	return titles
+}
+
+// dismiss tells all runs that the gateway goes down because its user said so.
+func (rs *runs) dismiss() { rs.tell(true) }
+
+// release lets go of all runs; they look for another gateway.
+func (rs *runs) release() { rs.tell(false) }
+
+func (rs *runs) tell(stop bool) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	select {
+	case <-rs.gone:
+	default:
+		rs.stop = stop
+		close(rs.gone)
+	}
+}
+
+// stopped tells whether the gateway goes down because its user said so.
+func (rs *runs) stopped() bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.stop
+}
+
+// statsEvery is how often a run hears of its counts, so that little is lost with a
+// gateway that is killed.
+const statsEvery = time.Second
+
+// attend keeps a connection to a run for as long as both live: each sees by it that
+// the other is gone.
+func (d *Daemon) attend(w http.ResponseWriter, r *http.Request, info RunInfo) {
+	id, ok := d.runs.join(info)
+	if !ok {
+		refuse(w, http.StatusServiceUnavailable, "the gateway goes down, or the run is not of this state directory")
+		return
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	enc := json.NewEncoder(w)
+	flush := http.NewResponseController(w).Flush
+	tell := func(line runLine) bool { return enc.Encode(line) == nil && flush() == nil }
+	if !tell(runLine{ID: id}) {
+		return
+	}
+	ticker := time.NewTicker(statsEvery)
+	defer ticker.Stop()
+	told := RunStats{}
+	for {
+		select {
+		case <-r.Context().Done():
+			d.runs.leave(context.Background(), id)
+			return
+		case <-d.runs.gone:
+			s := d.runStats(d.runs.stats(id))
+			tell(runLine{Stats: &s, Stop: d.runs.stopped()})
+			return
+		case <-ticker.C:
+			now, lane := d.runs.stats(id)
+			if now == told {
+				continue
+			}
+			told = now
+			s := d.runStats(now, lane)
+			if !tell(runLine{Stats: &s}) {
+				return
+			}
+		}
+	}
+}
+
+// leave ends a run and answers with its counts.
+func (d *Daemon) leave(w http.ResponseWriter, r *http.Request, o leaveOrder) {
+	reply(w, http.StatusOK, d.runStats(d.runs.leave(r.Context(), o.ID)))
+}
+
+type leaveOrder struct {
+	ID string `json:"id"`
+}
+
+// runStats adds the limit of the lane that a run used last.
+func (d *Daemon) runStats(s RunStats, lane string) RunStats {
+	if lane == "" {
+		return s
+	}
+	fixed := d.cfg.Limit.Min > 0 && d.cfg.Limit.Min == d.cfg.Limit.Max
+	for _, account := range d.governor.Snapshot().Accounts {
+		for _, l := range account.Lanes {
+			if l.Lane == lane {
+				s.Limit, s.Learned = min(l.Limit, account.Limit), !fixed
+			}
+		}
+	}
+	return s
+}

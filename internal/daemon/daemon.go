@@ -93,6 +93,7 @@ type Daemon struct {
 	draining atomic.Bool
 	proxy    http.Handler
 	serving  serving
+	open     connections
 	runs     *runs
 	peers    peer.Finder
 
@@ -234,6 +235,7 @@ func (d *Daemon) wire() error {
 		IdleTimeout:       3 * time.Minute,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withConnection,
+		ConnState:         d.open.observe,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	return nil
@@ -343,23 +345,24 @@ func (d *Daemon) drain() {
 	d.shutDown()
 }
 
-// shutDown lets requests finish for as long as the configuration says, and answers
-// the rest.
+// shutDown takes no more connections, lets requests finish for as long as the
+// configuration says, and answers the rest.
 func (d *Daemon) shutDown() {
-	within := func(t time.Duration) error {
+	d.listener.Close()
+	d.server.SetKeepAlivesEnabled(false) // and closes those where nothing is under way
+	within := func(t time.Duration) bool {
 		ctx, cancel := context.WithTimeout(context.Background(), t)
 		defer cancel()
-		return d.server.Shutdown(ctx)
+		return d.open.settle(ctx)
 	}
-	if within(d.cfg.Drain) == nil {
+	defer d.server.Close()
+	if within(d.cfg.Drain) {
 		return
 	}
 	d.governor.TurnAway()
 	d.cancel(proxy.ErrDraining)
 	const lastWords = 2 * time.Second
-	if within(lastWords) != nil {
-		d.server.Close()
-	}
+	within(lastWords)
 }
 
 // keep writes what is learned, soon after it is.

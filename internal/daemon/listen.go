@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -17,8 +16,9 @@ import (
 type gate struct {
 	*net.TCPListener
 
-	mu   sync.Mutex    // guards open
-	open chan struct{} // closed while connections are taken
+	mu     sync.Mutex    // guards the fields below
+	open   chan struct{} // closed while connections are taken
+	parked chan struct{} // closed when whoever takes them waits at the shut gate
 }
 
 func newGate(l net.Listener) (*gate, error) {
@@ -38,23 +38,34 @@ func (g *gate) Accept() (net.Conn, error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return conn, err
 		}
-		<-g.opened()
+		<-g.park()
 	}
 }
 
-func (g *gate) opened() <-chan struct{} {
+// park says that no connection is in hand, and returns what ends the wait.
+func (g *gate) park() <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.parked != nil {
+		close(g.parked)
+		g.parked = nil
+	}
 	return g.open
 }
 
-// shut keeps connections waiting until the gate is opened again. It is shut or opened
-// by one goroutine at a time.
+// shut keeps connections waiting until the gate is opened again, and returns when the
+// server has all that were taken. It is shut or opened by one goroutine at a time,
+// while another one accepts.
 func (g *gate) shut() error {
+	parked := make(chan struct{})
 	g.mu.Lock()
-	g.open = make(chan struct{})
+	g.open, g.parked = make(chan struct{}), parked
 	g.mu.Unlock()
-	return g.SetDeadline(time.Unix(1, 0)) // ends a wait for the next one
+	if err := g.SetDeadline(time.Unix(1, 0)); err != nil { // ends a wait for the next one
+		return err
+	}
+	<-parked
+	return nil
 }
 
 // reopen takes connections again.
@@ -164,11 +175,4 @@ func openStore(cfg Config) (*Store, error) {
 		}
 		time.Sleep(every)
 	}
-}
-
-type connectionKey struct{}
-
-// withConnection keeps a connection at hand, for who is at its other end.
-func withConnection(ctx context.Context, conn net.Conn) context.Context {
-	return context.WithValue(ctx, connectionKey{}, &connection{conn: conn})
 }

@@ -55,6 +55,7 @@ func TestBadInputGetsOneClearAnswer(t *testing.T) {
 		{"an unknown path", "/what/is/this", nil, 404, "unknown-path", []string{"/what/is/this", "/v1/"}},
 		{"an unknown path", "/anthropicx/v1/messages", nil, 404, "unknown-path", []string{"/v1/"}},
 		{"no path", "/", nil, 404, "unknown-path", []string{"/v1/"}},
+		{"a WebSocket", "/v1/responses", []string{"Upgrade", "websocket", "Connection", "Upgrade"}, 426, "no-websocket", []string{"plain HTTP"}},
 		{"a malformed wait", chatPath, []string{"X-Weir-Max-Wait", "90"}, 400, "bad-header", []string{"X-Weir-Max-Wait", "90s"}},
 		{"a negative wait", messagesPath, []string{"X-Weir-Max-Wait", "-1s"}, 400, "bad-header", []string{"X-Weir-Max-Wait"}},
 		{"an unknown class", messagesPath, []string{"X-Weir-Class", "urgent"}, 400, "bad-header", []string{"X-Weir-Class", "interactive"}},

@@ -167,6 +167,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.status = http.StatusOK
 		return
 	}
+	if strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
+		// Codex asks for one first; at this answer it comes back at once without.
+		x.fail(http.StatusUpgradeRequired, "no-websocket", "there are no WebSockets here: send plain HTTP requests", 0)
+		return
+	}
 	if !x.name(r) || !target.Free && !x.read(r) {
 		return
 	}

@@ -121,7 +121,7 @@ type Target struct {
 	Dialect provider.Dialect
 	URL     string // without query
 	Free    bool   // takes no slot
-	Hello   bool   // a client's greeting, which is answered here
+	Hello   bool   // a client's greeting, or its look whether a base URL is there, which is answered here
 }
 
 // A RouteError is a path that leads nowhere. Its text says what to do.
@@ -151,7 +151,7 @@ func (r *Routes) Find(method, path string, header http.Header) (Target, error) {
 		}
 		rest = "/" + after
 	}
-	if method == http.MethodHead && strings.HasSuffix(rest, "/api/hello") {
+	if method == http.MethodHead && (strings.HasSuffix(rest, "/api/hello") || r.isBase(p, rest)) {
 		return Target{Profile: p, Dialect: provider.Anthropic, Free: true, Hello: true}, nil
 	}
 	if t, ok, err := short(p, rest, header); ok || err != nil {
@@ -161,6 +161,22 @@ func (r *Routes) Find(method, path string, header http.Header) (Target, error) {
 		return t.finish(method, rest), nil
 	}
 	return Target{}, &RouteError{d, fmt.Sprintf("provider %s has no path %q: keep its own path (such as %s/chat/completions), or use /v1/… , /anthropic/… or /@NAME/…", p.Name, clip(rest), pathOf(p.Bases[provider.OpenAI]))}
+}
+
+// isBase tells whether a path is that of a base URL, without an endpoint.
+func (r *Routes) isBase(p *provider.Profile, path string) bool {
+	path = strings.TrimSuffix(path, "/")
+	if path == "" || path == "/v1" || path == "/anthropic" || path == "/anthropic/v1" {
+		return true
+	}
+	for _, q := range r.family(p) {
+		for _, base := range q.Bases {
+			if path == pathOf(base) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (t Target) finish(method, path string) Target {

@@ -127,7 +127,7 @@ func TestCallsThatTakeNoSlotPassAFullLane(t *testing.T) {
 			}
 		}
 		attempts := len(u.seen())
-		for _, path := range []string{"/api/hello", "/api/anthropic/api/hello", "/@anthropic/api/hello"} {
+		for _, path := range []string{"/api/hello", "/api/anthropic/api/hello", "/@anthropic/api/hello", "/", "/api/anthropic", "/api/coding/paas/v4/", "/v1", "/@deepseek/v1", "/~0123/api/anthropic"} {
 			c := g.do("HEAD", path, "")
 			if status, body := c.have(); status != 200 || body != "" || len(u.seen()) != attempts {
 				t.Errorf("HEAD %s: %d %q", path, status, body)

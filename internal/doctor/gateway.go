@@ -20,7 +20,7 @@ func checkGateway(ctx context.Context, m *Machine) Result {
 		r := Result{
 			Status: Warn, Saw: "no gateway runs",
 			Means: "a tool that is pointed at weir gets no connection",
-			Do:    "start `weir serve`, or `weir service install` for good",
+			Do:    "`weir run -- TOOL` starts one when it is needed; `weir serve` or `weir service install` for tools that point at it by themselves",
 		}
 		if names := m.pointedAtWeir(); len(names) > 0 {
 			r.Status = Wrong

@@ -125,10 +125,25 @@ func (o *runOptions) runThrough(a *daemon.Attendance, s daemon.Starter, path str
 	if err := writeAll(moved.Files); err != nil {
 		return 0, err
 	}
-	if o.verbose || o.upstream != "" {
-		say(strings.Join(moved.Moved, "; "))
-	}
+	o.sayMoved(moved, say)
 	return child.Run(child.Program{Path: path, Args: moved.Args, Env: environment(os.Environ(), moved.Env)})
+}
+
+// sayMoved says what is moved, where the user has named the provider in short.
+func (o *runOptions) sayMoved(l endpoint.Launch, say func(string)) {
+	switch {
+	case o.verbose || o.upstream != "" && len(l.Env) == 0:
+		for _, sentence := range l.Moved {
+			say(sentence)
+		}
+	case o.upstream != "":
+		var names []string
+		for _, e := range l.Env {
+			name, _, _ := strings.Cut(e, "=")
+			names = append(names, name)
+		}
+		say(strings.Join(names, ", ") + " → " + o.upstream)
+	}
 }
 
 // A launch is a tool and where its calls go now.

@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,10 +34,19 @@ func Run(p Program) (status int, err error) {
 	_ = process.Release() // it is waited for below, for its stops as well
 	changes := make(chan syscall.WaitStatus)
 	go watch(pid, changes)
+	stopped := time.NewTimer(0)
+	stopped.Stop()
+	defer stopped.Stop()
 	for {
 		select {
 		case s := <-signals:
+			if s == syscall.SIGCONT {
+				stopped.Stop()
+			}
 			pass(pid, s)
+		case <-stopped.C:
+			// Woken, it is told by SIGCONT, which it passes on.
+			_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
 		case change, open := <-changes:
 			switch {
 			case !open:
@@ -46,8 +56,9 @@ func Run(p Program) (status int, err error) {
 			case change.Signaled():
 				return statusSignal + int(change.Signal()), nil
 			case change.Stopped():
-				// Woken, it is told by SIGCONT, which it passes on.
-				_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
+				stopped.Reset(settle)
+			case change.Continued():
+				stopped.Stop()
 			}
 		}
 	}
@@ -64,12 +75,16 @@ func start(p Program) (*os.Process, error) {
 	return process, err
 }
 
+// settle is how long a stop must last to be followed. When both have been stopped and
+// woken together, the child's stop may be heard of only then.
+const settle = 10 * time.Millisecond
+
 // watch reports each change of a child until it has ended.
 func watch(pid int, changes chan<- syscall.WaitStatus) {
 	defer close(changes)
 	for {
 		var s syscall.WaitStatus
-		switch _, err := syscall.Wait4(pid, &s, syscall.WUNTRACED, nil); {
+		switch _, err := syscall.Wait4(pid, &s, syscall.WUNTRACED|unix.WCONTINUED, nil); {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case err != nil:

@@ -197,7 +197,7 @@ func doctorClient() *http.Client {
 
 // installedTools are the tools whose program is found.
 func installedTools() []*tools.Tool {
-	return slices.DeleteFunc(slices.Clone(tools.All()), func(t *tools.Tool) bool { return programOf(t) == "" })
+	return slices.DeleteFunc(slices.Clone(tools.All()), func(t *tools.Tool) bool { return !t.Configured() || programOf(t) == "" })
 }
 
 // programOf is the path of a tool's program, empty if it is not installed.

@@ -256,7 +256,7 @@ func (o *setupOptions) printList(cmd *cobra.Command) error {
 	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
 	site, known := thisSite(), setupKnown()
 	for _, t := range tools.All() {
-		if len(t.Programs) == 0 {
+		if !t.Configured() {
 			continue
 		}
 		path := programOf(t)
@@ -283,7 +283,7 @@ func (o *setupOptions) printList(cmd *cobra.Command) error {
 func toolNames() []string {
 	var names []string
 	for _, t := range tools.All() {
-		if len(t.Programs) > 0 {
+		if t.Configured() {
 			names = append(names, t.Name)
 		}
 	}

@@ -36,6 +36,13 @@ type Call struct {
 	MaxWait time.Duration // how long it may wait for admission in all; zero: for ever
 	Free    bool          // takes no slot: model lists, token counts and the like
 
+	// Since is when the client first made the request, if this call repeats one that it
+	// gave up or that was sent away: the call has that one's place. Zero, or a moment
+	// to come: now.
+	Since time.Time
+	// Caller says for people whose session it is: "opencode in ~/shop". Empty: not known.
+	Caller string
+
 	body *Body // if it has been read
 }
 

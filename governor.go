@@ -109,7 +109,23 @@ type account struct {
 	alive   int // requests in it
 	used    time.Time
 	changed bool // since the last State
+	callers callers
 	done    bool // the governor is closed
+}
+
+// callers says for people whose each session is.
+type callers map[string]string
+
+// note remembers whose a session is.
+func (c *callers) note(session, who string) {
+	const most = 1000 // as many as a pool remembers sessions
+	switch {
+	case who == "" || (*c)[session] == who:
+		return
+	case *c == nil || len(*c) >= most: // those that go on say it again
+		*c = callers{}
+	}
+	(*c)[session] = who
 }
 
 // New returns a governor. An error says which part of the configuration or of
@@ -260,7 +276,12 @@ func (g *Governor) acquire(ctx context.Context, c *Call, waiting func(*Slot)) (*
 	if c.MaxWait > 0 {
 		r.Deadline = now.Add(c.MaxWait)
 	}
-	s.entry, err = a.pool.Push(now, r)
+	since := c.Since
+	if since.IsZero() {
+		since = now
+	}
+	a.callers.note(c.Session, c.Caller)
+	s.entry, err = a.pool.PushSince(now, since, r)
 	if err != nil {
 		a.settle(now)
 		var turned *pool.Turned

@@ -25,6 +25,9 @@ func (g *Governor) Snapshot() Snapshot {
 	for _, a := range g.all() {
 		a.mu.Lock()
 		as := a.pool.Snapshot(a.now())
+		for i := range as.Sessions {
+			as.Sessions[i].Caller = a.callers[as.Sessions[i].Name]
+		}
 		a.mu.Unlock()
 		s.Queued += as.Queued
 		s.InFlight += as.InFlight

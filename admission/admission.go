@@ -16,6 +16,9 @@
 // requests delays another's single one by one request, a single session is served
 // in the order of arrival, and every session on the ring is served before any
 // is served twice.
+//
+// Places in these orders are moments, so that a client which comes back with a request
+// that it has made before can have the place of that one: see [Queue.PushSince].
 package admission
 
 import (
@@ -78,7 +81,7 @@ type Item[T any] struct {
 	Class   Class
 	Arrived time.Time
 
-	seq   uint64 // order of arrival
+	seq   uint64 // place in the order of arrival; see tick
 	rank  Class  // its class, until it has aged
 	retry bool   // it was admitted before
 	index int    // place in its heap, -1 if it is in none
@@ -144,13 +147,38 @@ type flow[T any] struct {
 
 // Push adds a request that arrives now.
 func (q *Queue[T]) Push(now time.Time, laneName, sessionName string, class Class, value T) *Item[T] {
-	q.seq++
-	it := &Item[T]{Value: value, Lane: laneName, Session: sessionName, Class: class, Arrived: now, seq: q.seq, rank: class}
-	if class != Interactive {
+	it := &Item[T]{Value: value, Lane: laneName, Session: sessionName, Class: class, Arrived: now, seq: q.tick(now), rank: class}
+	q.enter(it)
+	return it
+}
+
+// PushSince adds a request that repeats one which arrived earlier and whose client
+// hung up, or was sent away: it has that one's place and age. A moment that is not
+// before now counts as now.
+func (q *Queue[T]) PushSince(now, since time.Time, laneName, sessionName string, class Class, value T) *Item[T] {
+	if !since.Before(now) {
+		return q.Push(now, laneName, sessionName, class, value)
+	}
+	it := &Item[T]{Value: value, Lane: laneName, Session: sessionName, Class: class, Arrived: since, seq: moment(since), rank: class}
+	q.enter(it)
+	return it
+}
+
+func (q *Queue[T]) enter(it *Item[T]) {
+	if it.Class != Interactive {
 		q.link(it)
 	}
 	q.insert(it)
-	return it
+}
+
+// moment is a time as a place in the order of arrival: twice its nanoseconds, so that
+// those who come back have a place of their own between the others.
+func moment(t time.Time) uint64 { return 2 * uint64(max(0, t.UnixNano())) }
+
+// tick returns the place of what happens now, after all that has happened before.
+func (q *Queue[T]) tick(now time.Time) uint64 {
+	q.seq = max(q.seq+2, moment(now)|1)
+	return q.seq
 }
 
 // Requeue puts back an item that was admitted; it keeps its place.
@@ -224,7 +252,7 @@ func (q *Queue[T]) Next(now time.Time, gate func(lane string) Gate) *Item[T] {
 	}
 	q.takeOut(best)
 	if !best.retry {
-		q.serve(best.Session)
+		q.serve(now, best.Session)
 	}
 	return best
 }
@@ -314,13 +342,13 @@ func precedes[T any](a, b *Item[T]) bool {
 func (f *flow[T]) turn() uint64 { return max(f.session.turn, f.items[0].seq) }
 
 // serve sends a session to the end of the ring.
-func (q *Queue[T]) serve(name string) {
-	q.seq++
+func (q *Queue[T]) serve(now time.Time, name string) {
+	turn := q.tick(now)
 	s := q.sessions[name]
-	if s == nil { // nothing of it waits any more: its next request will be newer
+	if s == nil { // nothing of it waits any more: its next request will be newer, or has come back
 		return
 	}
-	s.turn = q.seq
+	s.turn = turn
 	for _, f := range s.flows {
 		heap.Fix(&f.lane.flows[f.rank], f.index)
 	}
@@ -420,12 +448,19 @@ func (q *Queue[T]) dropFlow(f *flow[T]) {
 func (q *Queue[T]) link(it *Item[T]) {
 	it.ageing = true
 	it.older = q.newest
-	if q.newest != nil {
-		q.newest.newer = it
+	for it.older != nil && it.older.Arrived.After(it.Arrived) { // it has come back
+		it.newer, it.older = it.older, it.older.older
+	}
+	if it.older != nil {
+		it.older.newer = it
 	} else {
 		q.oldest = it
 	}
-	q.newest = it
+	if it.newer != nil {
+		it.newer.older = it
+	} else {
+		q.newest = it
+	}
 }
 
 func (q *Queue[T]) unlink(it *Item[T]) {

@@ -77,7 +77,7 @@ func (q *Queue[T]) checkFlow(f *flow[T], l *lane[T], rank Class, at int) (int, e
 func (q *Queue[T]) checkAgeing() error {
 	var before *Item[T]
 	for it := q.oldest; it != nil; before, it = it, it.newer {
-		if it.older != before || !it.ageing || before != nil && before.seq >= it.seq {
+		if it.older != before || !it.ageing || before != nil && before.Arrived.After(it.Arrived) {
 			return fmt.Errorf("request %v is badly linked among those that age", it.Value)
 		}
 	}

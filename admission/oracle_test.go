@@ -19,7 +19,7 @@ type record struct {
 	session string
 	class   admission.Class
 	arrived time.Time
-	order   int // when it arrived, in the order of arrivals and first admissions
+	order   int64 // when it arrived, in the order of arrivals and first admissions
 	waiting bool
 	gone    bool // done with, or removed
 	retry   bool
@@ -30,13 +30,33 @@ type record struct {
 // a plain list and compares each waiting request with each other.
 type oracle struct {
 	all    []*record
-	events int
-	served map[string]int // first admission of a session's request last
+	events int64
+	served map[string]int64 // first admission of a session's request last, while more of it wait
 }
 
-func (o *oracle) push(r *record) {
-	o.events++
-	r.order, r.waiting = o.events, true
+// forget drops the turns of sessions that are not on the ring: what comes next of them
+// arrives later, or comes back and has its place by that.
+func (o *oracle) forget() {
+	for session := range o.served {
+		if !slices.ContainsFunc(o.waiting(), func(r *record) bool { return r.session == session && !r.retry }) {
+			delete(o.served, session)
+		}
+	}
+}
+
+// event places what happens now: after all before, and in the order of time.
+func (o *oracle) event(now time.Time) int64 {
+	o.events = max(o.events+2, 2*now.UnixNano()+1)
+	return o.events
+}
+
+func (o *oracle) push(now time.Time, r *record) {
+	r.waiting = true
+	if r.arrived.Before(now) { // it has come back
+		r.order = 2 * r.arrived.UnixNano()
+	} else {
+		r.order = o.event(now)
+	}
 	o.all = append(o.all, r)
 }
 
@@ -67,7 +87,7 @@ func rank(now time.Time, r *record) admission.Class {
 }
 
 // turn is the moment from which a request's session is waiting for its turn.
-func (o *oracle) turn(now time.Time, r *record) int {
+func (o *oracle) turn(now time.Time, r *record) int64 {
 	oldest := r.order
 	for _, other := range o.waiting() {
 		same := other.session == r.session && other.lane == r.lane && rank(now, other) == rank(now, r)
@@ -115,8 +135,8 @@ func (o *oracle) next(now time.Time, gates map[string]admission.Gate) *record {
 	}
 	best.waiting = false
 	if !best.retry {
-		o.events++
-		o.served[best.session] = o.events
+		o.served[best.session] = o.event(now)
+		o.forget()
 	}
 	return best
 }
@@ -129,7 +149,7 @@ type world struct {
 }
 
 func newWorld() *world {
-	return &world{oracle: oracle{served: map[string]int{}}, now: start}
+	return &world{oracle: oracle{served: map[string]int64{}}, now: start}
 }
 
 func (w *world) push(t *rapid.T) {
@@ -140,7 +160,27 @@ func (w *world) push(t *rapid.T) {
 		arrived: w.now,
 	}
 	r.item = w.queue.Push(w.now, r.lane, r.session, r.class, len(w.oracle.all))
-	w.oracle.push(r)
+	w.oracle.push(w.now, r)
+}
+
+// pushSince lets a request come back that arrived earlier, at a moment of its own.
+func (w *world) pushSince(t *rapid.T) {
+	r := &record{
+		lane:    rapid.SampledFrom([]string{"x", "x", "y"}).Draw(t, "lane"),
+		session: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "session"),
+		class:   rapid.SampledFrom([]admission.Class{admission.Interactive, admission.Subagent, admission.Background}).Draw(t, "class"),
+		arrived: w.now.Add(-rapid.SampledFrom([]time.Duration{1, time.Second, 9 * time.Second, 50 * time.Second, 2 * time.Minute}).Draw(t, "ago")),
+	}
+	for _, other := range w.oracle.all {
+		if other.arrived.Equal(r.arrived) {
+			t.Skip("the moment is taken")
+		}
+	}
+	if len(w.oracle.all) == 0 {
+		t.Skip("nothing has been there before")
+	}
+	r.item = w.queue.PushSince(w.now, r.arrived, r.lane, r.session, r.class, len(w.oracle.all))
+	w.oracle.push(w.now, r)
 }
 
 func (w *world) gates(t *rapid.T) map[string]admission.Gate {
@@ -227,6 +267,7 @@ func (w *world) checkAgeing(t *rapid.T) {
 			ageing = append(ageing, r.arrived)
 		}
 	}
+	slices.SortFunc(ageing, time.Time.Compare)
 	at, ok := w.queue.NextAgeing()
 	if ok != (len(ageing) > 0) || ok && !at.Equal(ageing[0].Add(time.Minute)) {
 		t.Fatalf("NextAgeing = %v, %t with arrivals %v", at, ok, ageing)
@@ -253,6 +294,7 @@ func TestOrder(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"push":       w.push,
 			"push again": w.push,
+			"push since": w.pushSince,
 			"next":       func(t *rapid.T) { w.next(t, w.gates(t)) },
 			"next of all": func(t *rapid.T) {
 				w.next(t, open(w.now))
@@ -273,6 +315,7 @@ func TestOrder(t *testing.T) {
 					t.Fatalf("Remove = %t of a request that waits: %t", got, r.waiting)
 				}
 				r.waiting, r.gone = false, true
+				w.oracle.forget()
 			},
 			"time passes": func(t *rapid.T) {
 				w.now = w.now.Add(rapid.SampledFrom([]time.Duration{1, time.Second, 7 * time.Second, 30 * time.Second, time.Minute}).Draw(t, "step"))

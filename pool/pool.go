@@ -107,7 +107,12 @@ func New(cfg Config) *Pool {
 // Push lets a request arrive. It is queued, or turned away at once with a
 // [*Turned] error: its lane or account is closed, or paused for longer than it
 // may wait.
-func (p *Pool) Push(now time.Time, r Request) (*Entry, error) {
+func (p *Pool) Push(now time.Time, r Request) (*Entry, error) { return p.PushSince(now, now, r) }
+
+// PushSince is Push for a request that repeats one which arrived earlier, whose client
+// has hung up or was sent away: it has that one's place. What it has waited counts from
+// now all the same.
+func (p *Pool) PushSince(now, since time.Time, r Request) (*Entry, error) {
 	l := p.lane(now, r.Lane)
 	l.lastUsed = now
 	trial, err := p.open(now, l)
@@ -125,7 +130,7 @@ func (p *Pool) Push(now time.Time, r Request) (*Entry, error) {
 	}
 	l.running++
 	p.sessions.arrived(now, e)
-	e.item = p.queue.Push(now, l.name, r.Session, r.Class, e)
+	e.item = p.queue.PushSince(now, since, l.name, r.Session, r.Class, e)
 	return e, nil
 }
 

@@ -15,16 +15,22 @@ import (
 
 // A Snapshot is the whole state of an account, as people and programs see it.
 type Snapshot struct {
-	Account  string         `json:"account"` // provider/fingerprint
-	Limit    int            `json:"limit"`
-	Why      string         `json:"why"`
-	Cause    limit.Cause    `json:"cause"` // what its refusals are taken for
-	InFlight int            `json:"in_flight"`
-	Queued   int            `json:"queued"`   // requests that wait, those to be retried included
-	Retrying int            `json:"retrying"` // of them: were admitted before
-	Flagged  *Closure       `json:"flagged,omitempty"`
-	Lanes    []LaneSnapshot `json:"lanes"`
-	Sessions []Session      `json:"sessions"`
+	Account  string            `json:"account"` // provider/fingerprint
+	Limit    int               `json:"limit"`
+	Why      string            `json:"why"`
+	Cause    limit.Cause       `json:"cause"` // what its refusals are taken for
+	InFlight int               `json:"in_flight"`
+	Queued   int               `json:"queued"`   // requests that wait, those to be retried included
+	Retrying int               `json:"retrying"` // of them: were admitted before
+	Flagged  *Closure          `json:"flagged,omitempty"`
+	Lanes    []LaneSnapshot    `json:"lanes"`
+	Sessions []SessionSnapshot `json:"sessions"`
+}
+
+// A SessionSnapshot is what a session does, and whose it is.
+type SessionSnapshot struct {
+	Session
+	Caller string `json:"caller,omitempty"` // for people: "opencode in ~/shop"; the pool does not know it
 }
 
 // A LaneSnapshot is the state of one lane.
@@ -62,7 +68,7 @@ func (p *Pool) Snapshot(now time.Time) Snapshot {
 	s := Snapshot{
 		Account: p.cfg.Name, Limit: p.limit.Stable(), Why: p.why(now), Cause: p.cause(now),
 		InFlight: p.inFlight, Retrying: p.retrying, Flagged: clone(p.flagged),
-		Lanes: []LaneSnapshot{}, Sessions: []Session{},
+		Lanes: []LaneSnapshot{}, Sessions: []SessionSnapshot{},
 	}
 	waiting, queuedBy := map[*lane][]*Entry{}, map[string]int{}
 	for _, e := range p.waitingIn(nil) {
@@ -76,10 +82,10 @@ func (p *Pool) Snapshot(now time.Time) Snapshot {
 	for name, c := range p.sessions {
 		session := c.Session
 		session.Queued = queuedBy[name]
-		s.Sessions = append(s.Sessions, session)
+		s.Sessions = append(s.Sessions, SessionSnapshot{Session: session})
 	}
 	slices.SortFunc(s.Lanes, func(a, b LaneSnapshot) int { return cmp.Compare(a.Lane, b.Lane) })
-	slices.SortFunc(s.Sessions, func(a, b Session) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(s.Sessions, func(a, b SessionSnapshot) int { return cmp.Compare(a.Name, b.Name) })
 	return s
 }
 

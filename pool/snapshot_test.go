@@ -48,7 +48,7 @@ func TestASnapshotShowsWhatGoesOn(t *testing.T) {
 	if air.Paused == nil || air.Paused.Why != "the provider asked, with frequency" || air.Pace == 0 || air.Queued != 1 || air.Retrying != 1 {
 		t.Errorf("air: %+v, paused %+v", air, air.Paused)
 	}
-	sessions := map[string]pool.Session{}
+	sessions := map[string]pool.SessionSnapshot{}
 	for _, session := range s.Sessions {
 		sessions[session.Name] = session
 	}

@@ -13,12 +13,12 @@ import (
 // A Tool is one coding tool. Values come from the package's table and must not be
 // changed.
 type Tool struct {
-	Name     string   // as users write it: "opencode"
-	Title    string   // as people call it: "OpenCode"
-	Programs []string // base names of its executables
-	Point    Point    // how it is pointed at a gateway
-	Marks    Marks    // how its requests are recognised
-	Hold     Hold     // how long they can be kept waiting
+	Name     string    // as users write it: "opencode"
+	Title    string    // as people call it: "OpenCode"
+	Programs []string  // base names of its executables
+	Point    Point     // how it is pointed at a gateway
+	Marks    Marks     // how its requests are recognised
+	Hold     Hold      // how long they can be kept waiting
 	Counts   KeepAlive // what it takes for a sign of life
 	Failure  Failure   // how it is best told of trouble in a stream
 }

@@ -114,6 +114,16 @@ func (b *Body) Bytes() []byte {
 	return b.data
 }
 
+// Keep keeps the bytes in memory, beyond the release too, until done is called, which
+// may be called more than once. It returns nil if the body is released already.
+func (b *Body) Keep() (data []byte, done func()) {
+	reader := b.open()
+	if reader == nil {
+		return nil, func() {}
+	}
+	return b.data, func() { reader.Close() }
+}
+
 // Release lets go of the memory as soon as the open readers are closed.
 func (b *Body) Release() {
 	b.mu.Lock()

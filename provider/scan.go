@@ -169,6 +169,13 @@ func skipNested(b []byte, i int) int {
 // as with encoding/json; a model that is no string counts as none. A body that is
 // not a whole JSON object gives "" and false. Safe for concurrent use.
 func RequestFields(body []byte) (model string, stream bool) {
+	return ScanRequest(body, func(_, _ []byte) {})
+}
+
+// ScanRequest is [RequestFields] that shows each member to visit on the way, so that a
+// body is looked at only once. What visit sees of a body that turns out not to be a
+// whole object was there all the same.
+func ScanRequest(body []byte, visit func(key, value []byte)) (model string, stream bool) {
 	var name, wants []byte
 	err := ScanObject(body, func(key, value []byte) bool {
 		switch {
@@ -176,6 +183,8 @@ func RequestFields(body []byte) (model string, stream bool) {
 			name = value
 		case isKey(key, "stream"):
 			wants = value
+		default:
+			visit(key, value)
 		}
 		return true
 	})

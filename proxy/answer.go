@@ -35,6 +35,9 @@ func (x *exchange) modify(resp *http.Response) error {
 	x.writeNames(resp.Header)
 	status, name := x.verdictStatus(resp.StatusCode, info)
 	good := info.Last.Kind == provider.OK && info.Refused == nil
+	if good {
+		x.letGo()
+	}
 	if x.committed {
 		if good && resp.StatusCode == http.StatusOK && isStream(resp) || x.untouched(info) && info.Event != nil {
 			return nil

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+
+	"github.com/weirhq/weir/admission"
 )
 
 // A Caller is who is at the other end of a request, as far as the gateway knows it
@@ -15,6 +17,8 @@ type Caller struct {
 	Session string
 	// Title is for people: "opencode in ~/shop". Empty: not known.
 	Title string
+	// Tool is the name of the tool that it is known to run; empty: its requests tell.
+	Tool string
 	// Trusted callers need no token.
 	Trusted bool
 	// Done hears of each request of the caller at its end, before Config.Done; nil:
@@ -48,6 +52,20 @@ func stranger(r *http.Request) string {
 		host = r.RemoteAddr
 	}
 	return strings.TrimSpace(product(r.UserAgent()) + " " + host)
+}
+
+// A ClassFunc tells how urgent a request is, by its headers, model and path; false: it
+// has nothing to say of it.
+type ClassFunc func(h http.Header, model, path string) (admission.Class, bool)
+
+// firstOf returns the first text that is not empty.
+func firstOf(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
 }
 
 // A PeerFunc tells who is at the other end of a request's connection; the context

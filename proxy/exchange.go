@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/internal/tools"
 	"github.com/weirhq/weir/provider"
 	"github.com/weirhq/weir/sse"
 )
@@ -30,7 +31,12 @@ type exchange struct {
 	target  Target
 	caller  Caller
 	call    *weir.Call
+	fields  tools.Fields
+	tool    *tools.Tool // nil until it is known
+	hold    Hold
 	body    *weir.Body
+	kept    []byte // the body, until the answer begins; nil: it is not kept
+	letBody func() // lets go of it
 	maxWait time.Duration
 	trace   weir.Trace
 
@@ -56,7 +62,7 @@ var (
 func (x *exchange) startHold() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.timer = time.AfterFunc(x.handler.hold.Silent, x.keepAlive)
+	x.timer = time.AfterFunc(x.hold.Silent, x.keepAlive)
 }
 
 // keepAlive sends a sign of life, the first time after the head of a stream.
@@ -78,7 +84,7 @@ func (x *exchange) keepAlive() {
 		x.rw.WriteHeader(http.StatusOK)
 	}
 	x.emit(sse.Dialect(x.dialect).KeepAlive(ahead))
-	x.timer.Reset(x.handler.hold.KeepAlive)
+	x.timer.Reset(x.hold.KeepAlive)
 }
 
 // stopHold waits for a keep-alive under way and lets no other follow.
@@ -174,6 +180,37 @@ func (x *exchange) clientGone() {
 	panic(http.ErrAbortHandler)
 }
 
+// comesBack gives the call the place of the one that it repeats, if it does, and
+// keeps its body for the case that it is repeated itself.
+func (x *exchange) comesBack() {
+	x.kept, x.letBody = x.body.Keep()
+	if since := x.handler.returning.back(x.origin(), x.kept); !since.IsZero() {
+		x.call.Since = since
+	}
+}
+
+// origin is whose the call is.
+func (x *exchange) origin() origin {
+	return origin{x.target.Profile.Name + "/" + x.call.Account, x.call.Session}
+}
+
+// letGo lets go of the body: the answer begins, or the call has ended. One that has
+// ended without an answer is remembered, for its client may come back with it.
+func (x *exchange) letGo() {
+	if x.kept == nil {
+		return
+	}
+	if x.ctx.Err() != nil || x.errorName == string(weir.MaxWait) || x.errorName == string(weir.GivenUp) {
+		since := x.call.Since
+		if since.IsZero() {
+			since = x.start
+		}
+		x.handler.returning.leave(x.origin(), x.kept, since)
+	}
+	x.kept = nil
+	x.letBody()
+}
+
 // end reports the request.
 func (x *exchange) end() {
 	r := Record{
@@ -208,6 +245,9 @@ func (x *exchange) failWith(name string, f sse.Failure) {
 	x.stopHold()
 	x.errorName = name
 	if x.committed {
+		if x.tool != nil && x.tool.Failure == tools.Reset {
+			panic(http.ErrAbortHandler) // which it repeats, as it would not an error
+		}
 		x.emit(sse.Dialect(x.dialect).ErrorEvent(f))
 		return
 	}

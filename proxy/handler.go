@@ -15,29 +15,9 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/admission"
+	"github.com/weirhq/weir/internal/tools"
 	"github.com/weirhq/weir/provider"
 )
-
-// Hold says how long clients are kept waiting. Zero fields mean the defaults.
-type Hold struct {
-	Silent    time.Duration // without a byte, while every status is still possible; default 40 s
-	Stream    time.Duration // in all, for streams, which are kept alive after Silent; default 220 s
-	Plain     time.Duration // in all, for other requests, silently; default 280 s
-	KeepAlive time.Duration // between keep-alives; default 10 s
-}
-
-func (h Hold) withDefaults() Hold {
-	set := func(d *time.Duration, fallback time.Duration) {
-		if *d <= 0 {
-			*d = fallback
-		}
-	}
-	set(&h.Silent, 40*time.Second)
-	set(&h.Stream, 220*time.Second)
-	set(&h.Plain, 280*time.Second)
-	set(&h.KeepAlive, 10*time.Second)
-	return h
-}
 
 // A Record is one request, at its end.
 type Record struct {
@@ -77,7 +57,9 @@ type Handler struct {
 	transport *weir.Transport
 	routes    *Routes
 	guard     *Guard
-	hold      Hold
+	holds     holds
+	classes   ClassFunc
+	returning *returning
 	quota     int // status of quota answers; 0: the provider's
 	run       RunFunc
 	peer      PeerFunc
@@ -92,7 +74,14 @@ type Config struct {
 	Transport *weir.Transport // needed, with its governor
 	Routes    *Routes         // needed
 	Guard     *Guard          // nil: the zero Guard
-	Hold      Hold
+	// Hold says how long clients are kept waiting. What it does not say is taken from
+	// what is known of the client's tool, and else from the defaults.
+	Hold Hold
+	// ToolHold says it for tools by their name, and wins over Hold.
+	ToolHold map[string]Hold
+	// Class says how urgent a request is whose client does not say so itself, before what
+	// is known of its tool; nil: nothing.
+	Class ClassFunc
 	// KeepQuotaStatus leaves quota, plan and flagged answers the status that the
 	// provider gave them, which most tools then repeat for minutes.
 	KeepQuotaStatus bool
@@ -110,7 +99,8 @@ type Config struct {
 func New(cfg Config) *Handler {
 	h := &Handler{
 		governor: cfg.Transport.Governor, transport: cfg.Transport, routes: cfg.Routes,
-		guard: cfg.Guard, hold: cfg.Hold.withDefaults(), done: cfg.Done, quota: http.StatusPaymentRequired,
+		guard: cfg.Guard, holds: holds{cfg.Hold, cfg.ToolHold}, classes: cfg.Class, returning: newReturning(time.Now),
+		run: cfg.Run, peer: cfg.Peer, done: cfg.Done, quota: http.StatusPaymentRequired,
 	}
 	if h.guard == nil {
 		h.guard = &Guard{}
@@ -121,12 +111,14 @@ func New(cfg Config) *Handler {
 	if h.done == nil {
 		h.done = func(Record) {}
 	}
-	h.run, h.peer = cfg.Run, cfg.Peer
 	if h.run == nil {
 		h.run = func(string) (Caller, bool) { return Caller{}, false }
 	}
 	if h.peer == nil {
 		h.peer = func(context.Context) (Caller, bool) { return Caller{}, false }
+	}
+	if h.classes == nil {
+		h.classes = func(http.Header, string, string) (admission.Class, bool) { return 0, false }
 	}
 	h.reverse = &httputil.ReverseProxy{
 		Rewrite:        rewrite,
@@ -175,6 +167,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !x.name(r) || !target.Free && !x.read(r) {
 		return
 	}
+	x.identify(r, path)
 	x.forward(r)
 }
 
@@ -203,10 +196,7 @@ func (x *exchange) name(r *http.Request) bool {
 	}
 	x.call = &weir.Call{
 		ID: x.id, Profile: x.target.Profile, Dialect: x.target.Dialect, Free: x.target.Free,
-		Account: x.handler.governor.Fingerprint(weir.Credential(r)), Session: clip(r.Header.Get("X-Weir-Session")),
-	}
-	if x.call.Session == "" {
-		x.call.Session = x.caller.Session
+		Account: x.handler.governor.Fingerprint(weir.Credential(r)), Caller: x.caller.Title,
 	}
 	var err error
 	if class := r.Header.Get("X-Weir-Class"); class != "" {
@@ -242,16 +232,38 @@ func (x *exchange) read(r *http.Request) bool {
 		return false
 	}
 	x.body = body
-	x.call.Model, x.call.Stream = provider.RequestFields(body.Bytes())
+	x.call.Model, x.call.Stream = provider.ScanRequest(body.Bytes(), x.fields.Collect)
 	x.call.Carry(body)
-	x.call.MaxWait = x.handler.hold.Plain
+	return true
+}
+
+// identify finds out which tool asks, for which of its sessions, and what follows:
+// how urgent it is, how long it can be kept waiting, and whether it has asked before.
+func (x *exchange) identify(r *http.Request, path string) {
+	by := tools.Identify(r.Header, &x.fields)
+	if t, ok := tools.ByName(x.caller.Tool); ok && by.Tool.Programs == nil {
+		by.Tool = t // a library's marks do not say which program has called it
+	}
+	x.tool = by.Tool
+	x.call.Session = firstOf(clip(r.Header.Get("X-Weir-Session")), by.Session, x.caller.Session)
+	if r.Header.Get("X-Weir-Class") == "" {
+		x.call.Class = by.Class
+		if class, ok := x.handler.classes(r.Header, x.call.Model, path); ok {
+			x.call.Class = class
+		}
+	}
+	if x.call.Free {
+		return
+	}
+	x.hold = x.handler.holds.of(by)
+	x.call.MaxWait = x.hold.Plain
 	if x.call.Stream {
-		x.call.MaxWait = x.handler.hold.Stream
+		x.call.MaxWait = x.hold.Stream
 	}
 	if x.maxWait >= 0 {
 		x.call.MaxWait = max(x.maxWait, time.Nanosecond)
 	}
-	return true
+	x.comesBack()
 }
 
 // forward sends the request and passes its answer on.
@@ -268,6 +280,7 @@ func (x *exchange) forward(r *http.Request) {
 	if x.body != nil {
 		r.Body, r.ContentLength = http.NoBody, 0 // the transport has it
 		defer x.body.Release()
+		defer x.letGo()
 	}
 	x.handler.reverse.ServeHTTP(x, r)
 }

@@ -89,7 +89,7 @@ func (o *runOptions) run(cmd *cobra.Command, name string, args []string) error {
 		return err
 	}
 	dir, _ := os.Getwd() // only shown
-	attendance, err := attend(cmd.Context(), starter, daemon.RunInfo{Title: daemon.Title(l.title(name), dir), PID: os.Getpid()})
+	attendance, err := attend(cmd.Context(), starter, daemon.RunInfo{Title: daemon.Title(l.title(name), dir), Tool: l.toolName(), PID: os.Getpid()})
 	if err != nil {
 		return err
 	}
@@ -159,6 +159,13 @@ func (l launch) title(name string) string {
 		return l.tool.Name
 	}
 	return filepath.Base(name)
+}
+
+func (l launch) toolName() string {
+	if l.tool == nil {
+		return ""
+	}
+	return l.tool.Name
 }
 
 // plan finds out where the tool's calls go, and whether they can be moved, before

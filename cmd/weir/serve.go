@@ -54,9 +54,9 @@ SIGTERM or Ctrl-C lets requests finish for --drain, a second one ends at once.`,
 	f.DurationVar(&o.config.Drain, "drain", daemon.DefaultDrain, "how long requests may finish after SIGTERM")
 	f.StringArrayVar(&o.config.AllowHosts, "allow-host", nil, "further host `NAME` under which weir may be called (repeatable)")
 	f.DurationVar(&o.config.Stall, "stall", weir.DefaultStall, "silence after which an answer is given up for dead")
-	f.DurationVar(&o.hold.Silent, "hold-silent", 40*time.Second, "how long a client waits without a byte before keep-alives begin")
-	f.DurationVar(&o.hold.Stream, "hold", 220*time.Second, "how long a stream may wait in all")
-	f.DurationVar(&o.hold.Plain, "hold-plain", 280*time.Second, "how long any other request may wait in all")
+	f.DurationVar(&o.hold.Silent, "hold-silent", 0, "how long a client waits without a byte before keep-alives begin (default by tool; 40s for one that is not known)")
+	f.DurationVar(&o.hold.Stream, "hold", 0, "how long a stream may wait in all (default by tool; 220s)")
+	f.DurationVar(&o.hold.Plain, "hold-plain", 0, "how long any other request may wait in all (default by tool; 280s)")
 	// How a run starts a gateway for itself and others; not for people.
 	f.BoolVar(&o.config.Background, "background", false, "serve for those who run tools, and end when nobody does")
 	f.StringVar(&o.config.Prefer, "prefer", "", "`ADDRESS` to try before --listen")
@@ -96,8 +96,13 @@ func (o *serveOptions) settle(cmd *cobra.Command) error {
 	if fixed.Eager, err = parseEager(o.eager); err != nil {
 		return usageError{err}
 	}
-	if o.config.Stall <= 0 || o.hold.Silent <= 0 || o.hold.Stream <= 0 || o.hold.Plain <= 0 {
-		return usageError{errors.New("--stall, --hold-silent, --hold and --hold-plain must be longer than nothing")}
+	if o.config.Stall <= 0 {
+		return usageError{errors.New("--stall must be longer than nothing")}
+	}
+	for name, d := range map[string]time.Duration{"hold-silent": o.hold.Silent, "hold": o.hold.Stream, "hold-plain": o.hold.Plain} {
+		if d < 0 || d == 0 && cmd.Flags().Changed(name) {
+			return usageError{fmt.Errorf("--%s must be longer than nothing", name)}
+		}
 	}
 	o.config.Limit, o.config.Hold = fixed, o.hold
 	if o.config.Drain == 0 { // asked for: no time at all, not the default

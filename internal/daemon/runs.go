@@ -21,6 +21,7 @@ import (
 type RunInfo struct {
 	ID    string `json:"id,omitempty"` // of a run that a gateway has begun before; empty: a new one
 	Title string `json:"title"`        // for people: "opencode in ~/shop"
+	Tool  string `json:"tool"`         // by its name in the table of tools; empty: none of them
 	PID   int    `json:"pid"`          // of the process that attends it
 }
 
@@ -68,6 +69,7 @@ type runs struct {
 // A liveRun is one run of a tool.
 type liveRun struct {
 	title   string
+	tool    string
 	open    int // calls under way
 	stats   RunStats
 	lane    string        // used last
@@ -119,7 +121,7 @@ func (rs *runs) join(info RunInfo) (string, bool) {
 	if rs.live[id] == nil {
 		rs.live[id] = &liveRun{}
 	}
-	rs.live[id].title = info.Title
+	rs.live[id].title, rs.live[id].tool = info.Title, info.Tool
 	return id, true
 }
 
@@ -177,7 +179,7 @@ func (rs *runs) call(id string) (proxy.Caller, bool) {
 	if run == nil {
 		return c, true // of before a restart: whose it is will be told again
 	}
-	c.Title = run.title
+	c.Title, c.Tool = run.title, run.tool
 	run.open++
 	c.Done = func(r proxy.Record) { rs.ended(run, r) }
 	return c, true

@@ -19,9 +19,9 @@ const module = "github.com/weirhq/weir"
 var floors = map[string]int{
 	"limit": 0, "admission": 0, "retry": 0, "provider": 0, "sse": 0,
 	"pool": 1, "internal/tools": 1,
-	"": 2, "internal/scenario": 2, "internal/jsonc": 2, "internal/peer": 2, "internal/child": 2,
-	"internal/endpoint": 3, "proxy": 3, "metrics": 3, "internal/simulate": 3, "internal/lab": 3,
-	"internal/setup": 4, "internal/doctor": 4,
+	"": 2, "internal/yamlfile": 2, "internal/jsonc": 2, "internal/peer": 2, "internal/child": 2,
+	"internal/endpoint": 3, "proxy": 3, "metrics": 3, "internal/scenario": 3, "internal/config": 3,
+	"internal/simulate": 4, "internal/lab": 4, "internal/setup": 4, "internal/doctor": 4,
 	"internal/daemon": 4,
 	"cmd/weir":        5,
 }
@@ -34,7 +34,8 @@ var owners = map[string][]string{
 	"github.com/prometheus/client": {"metrics"},
 	"github.com/spf13/":            {"cmd/weir"},
 	"github.com/gofrs/":            {"internal/daemon"},
-	"github.com/goccy/":            {"internal/scenario"},
+	"github.com/goccy/":            {"internal/yamlfile", "internal/scenario", "internal/config"},
+	"github.com/fsnotify/":         {"internal/config"},
 	"gonum.org/":                   {"internal/lab"},
 	"github.com/tailscale/":        {"internal/jsonc", "internal/setup"},
 	"github.com/pelletier/":        {"internal/endpoint"},

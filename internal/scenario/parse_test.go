@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/weirhq/weir/internal/yamlfile"
 )
 
 func uniform(a, b time.Duration) Dist { return Dist{Kind: Uniform, Min: a, Max: b} }
@@ -136,8 +138,8 @@ var badFiles = []struct{ file, want string }{
 	{"name: x\n---\nname: y", "3:1: a file is one document, and here begins a second; put it into a file of its own"},
 	{"name: " + strings.Repeat("[", 17), "1:23: this is nested too deeply; write the values out, as docs/scenarios.md shows"},
 	{strings.Repeat("- ", 17), "1:33: this is nested too deeply; write the values out, as docs/scenarios.md shows"},
-	{strings.Repeat("\n", maxLines+1), "4001:1: the file has more than 4000 lines; make it shorter"},
-	{strings.Repeat("#", maxFile+1), "1:1: the file is larger than 64 KiB; make it smaller"},
+	{strings.Repeat("\n", yamlfile.MaxLines+1), "4001:1: the file has more than 4000 lines; make it shorter"},
+	{strings.Repeat("#", yamlfile.MaxFile+1), "1:1: the file is larger than 64 KiB; make it smaller"},
 
 	{"name: x", "1:1: there is no provider; describe one under provider:, or write provider: {} for one that accepts everything\n" +
 		"f.yaml:1:1: there is no load; give at least one under load:, such as - {workers: 16}"},
@@ -248,7 +250,7 @@ func TestMistakes(t *testing.T) {
 
 func TestManyMistakesAreNotAllTold(t *testing.T) {
 	_, err := Parse("f", []byte(provider(strings.Repeat("x: 1, ", 999))))
-	if n := strings.Count(err.Error(), "\n") + 1; n != maxErrors {
+	if n := strings.Count(err.Error(), "\n") + 1; n != yamlfile.MaxErrors {
 		t.Errorf("%d mistakes told", n)
 	}
 }

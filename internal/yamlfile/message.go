@@ -1,0 +1,117 @@
+package yamlfile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// Describe says what a value is, for messages.
+func Describe(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.LiteralNode:
+		return "a block of text"
+	case *ast.StringNode:
+		return strconv.Quote(Short(n.Value))
+	case *ast.NullNode:
+		return "nothing"
+	}
+	return Short(n.GetToken().Value)
+}
+
+// Short cuts a text to what a message has room for.
+func Short(s string) string {
+	const most = 40
+	if utf8.RuneCountInString(s) > most {
+		return string([]rune(s)[:most]) + "…"
+	}
+	return s
+}
+
+func (f Fields) list() string {
+	var keys []string
+	for _, k := range f {
+		keys = append(keys, k.Key)
+	}
+	return strings.Join(keys, ", ")
+}
+
+// suggest returns what to do about an unknown key.
+func (f Fields) suggest(key string) string {
+	best, least := "", 3
+	if len(key) <= 40 {
+		for _, k := range f {
+			if d := distance(key, k.Key); d < least && 3*d <= len(k.Key) {
+				best, least = k.Key, d
+			}
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	if len(f) == 1 {
+		return fmt.Sprintf("the only one is %s", f[0].Key)
+	}
+	return "those it has are " + f.list()
+}
+
+// distance returns how many letters must be put in, taken out, changed or swapped
+// with their neighbour to make b of a.
+func distance(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row[0] = i + 1
+		for j := range len(b) {
+			change := last[j]
+			if a[i] != b[j] {
+				change++
+			}
+			row[j+1] = min(change, row[j]+1, last[j+1]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
+
+// An Error is one mistake in a file.
+type Error struct {
+	File         string
+	Line, Column int    // from 1
+	What         string // is wrong
+	Do           string // what to do about it
+}
+
+// Error returns file:line:column: what; what to do.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s; %s", e.File, e.Line, e.Column, e.What, e.Do)
+}
+
+// Err returns what was wrong, in the order of the file.
+func (r *Reader) Err() error {
+	slices.SortStableFunc(r.errors, func(a, b *Error) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	var all []error
+	for _, e := range r.errors {
+		all = append(all, e)
+	}
+	return errors.Join(all...)
+}

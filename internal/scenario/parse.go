@@ -161,9 +161,12 @@ func (r *reader) limits(n ast.Node, p *Provider) {
 		return
 	}
 	p.Models = map[string]Limit{}
-	r.Entries(n, "limit", func(key ast.Node, name string) bool { return r.name(key, "a model", name) }, func(name string, value ast.Node) {
+	named := func(key ast.Node, name string) bool { return r.name(key, "a model", name) }
+	if !r.Entries(n, "limit", named, func(name string, value ast.Node) {
 		p.Models[name] = r.limit(value, fmt.Sprintf("the limit of %s", name))
-	})
+	}) {
+		p.Models = nil
+	}
 }
 
 func (r *reader) limit(n ast.Node, what string) (l Limit) {

@@ -222,15 +222,15 @@ func (r *Reader) Mapping(n ast.Node, what string, known Fields) map[string]ast.N
 }
 
 // Entries reads a mapping with keys of the user's own, each once; wanted complains about
-// those that may not be.
-func (r *Reader) Entries(n ast.Node, what string, wanted func(key ast.Node, name string) bool, read func(name string, value ast.Node)) {
+// those that may not be. False: it is no mapping, or has too many keys.
+func (r *Reader) Entries(n ast.Node, what string, wanted func(key ast.Node, name string) bool, read func(name string, value ast.Node)) bool {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
 		r.Fail(n, fmt.Sprintf("%s is %s", what, Describe(n)), "give names and values")
-		return
+		return false
 	}
 	if !r.few(m, what) {
-		return
+		return false
 	}
 	for _, v := range m.Values {
 		name := Key(v)
@@ -239,6 +239,7 @@ func (r *Reader) Entries(n ast.Node, what string, wanted func(key ast.Node, name
 		}
 		read(name, v.Value)
 	}
+	return true
 }
 
 // few tells whether the mapping has no more keys than anybody writes, and complains

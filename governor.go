@@ -40,6 +40,11 @@ type Config struct {
 	// Limit bounds the limit of each lane and account. Max = 0 means the
 	// profile's; Min = Max fixes it.
 	Limit limit.Config
+	// LimitOf bounds the limit of single lanes, by provider and model; false: Limit does.
+	// Nil: it does for all.
+	LimitOf func(provider, model string) (limit.Config, bool)
+	// Profiles are those of the user's own, which calls may name beside the shipped ones.
+	Profiles []*provider.Profile
 	// Retry says how requests are repeated for faults of their own.
 	Retry retry.Policy
 	// MaxQueue bounds the waiting requests, MaxBytes the bytes of request bodies
@@ -173,7 +178,7 @@ func (g *Governor) restore(s *State) error {
 		if len(g.accounts) >= maxAccounts {
 			break
 		}
-		p, err := pool.Restore(g.poolConfig(name, limitMax(name)), kept)
+		p, err := pool.Restore(g.poolConfig(name, g.limitMax(name)), kept)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -184,8 +189,13 @@ func (g *Governor) restore(s *State) error {
 
 // limitMax is the highest limit that is tried for an account of that name; zero
 // if its provider is not known any more.
-func limitMax(account string) int {
+func (g *Governor) limitMax(account string) int {
 	name, _, _ := strings.Cut(account, "/")
+	for _, p := range g.cfg.Profiles {
+		if p.Name == name {
+			return p.LimitMax
+		}
+	}
 	if p, ok := provider.Lookup(name); ok {
 		return p.LimitMax
 	}
@@ -195,15 +205,47 @@ func limitMax(account string) int {
 // poolConfig is the configuration of one account, whose provider's profile gives
 // the highest limit.
 func (g *Governor) poolConfig(name string, profileMax int) pool.Config {
-	lim := g.cfg.Limit
-	if lim.Max == 0 {
-		lim.Max = profileMax
+	bounded := func(c limit.Config) limit.Config {
+		if c.Max == 0 {
+			c.Max = profileMax
+		}
+		if c.Eager == 0 {
+			c.Eager = g.cfg.Limit.Eager
+		}
+		return c
+	}
+	lim := bounded(g.cfg.Limit)
+	var laneOf func(string) (limit.Config, bool)
+	if of := g.cfg.LimitOf; of != nil {
+		vendor, _, _ := strings.Cut(name, "/")
+		laneOf = func(lane string) (limit.Config, bool) {
+			c, ok := of(vendor, lane)
+			return bounded(c), ok
+		}
 	}
 	seed := g.cfg.Seed
 	for _, c := range []byte(name) {
 		seed = seed*1099511628211 + uint64(c)
 	}
-	return pool.Config{Name: name, Lane: lim, Account: lim, Retry: g.cfg.Retry, Rand: rand.New(rand.NewPCG(seed, g.cfg.Seed))}
+	return pool.Config{Name: name, Lane: lim, LaneOf: laneOf, Account: lim, Retry: g.cfg.Retry, Rand: rand.New(rand.NewPCG(seed, g.cfg.Seed))}
+}
+
+// Bound changes what [Config.Limit], LimitOf and Profiles say. Running attempts are not
+// cut; what was learned stays, as far as it lies within the bounds.
+func (g *Governor) Bound(lim limit.Config, of func(provider, model string) (limit.Config, bool), profiles []*provider.Profile) {
+	g.mu.Lock()
+	g.cfg.Limit, g.cfg.LimitOf, g.cfg.Profiles = lim, of, profiles
+	configs := map[*account]pool.Config{}
+	for name, a := range g.accounts {
+		configs[a] = g.poolConfig(name, g.limitMax(name))
+	}
+	g.mu.Unlock()
+	for a, c := range configs {
+		a.mu.Lock()
+		now := a.now()
+		a.pool.Bound(now, c)
+		a.settle(now)
+	}
 }
 
 // account returns the call's account, making room for it if there are too many.

@@ -211,6 +211,19 @@ func New(cfg Config) *Learner {
 	}
 }
 
+// Bound gives a learner other bounds. What it has learned stays, as far as it lies
+// within them.
+func (l *Learner) Bound(now time.Time, cfg Config) {
+	l.cfg = cfg.withDefaults()
+	if stable := min(max(l.stable, l.cfg.Min), l.cfg.Max); stable != l.stable {
+		l.stable, l.since, l.proved, l.doubt = stable, now, false, nil
+		l.probe = time.Time{}
+	}
+	if l.stable == l.cfg.Max {
+		l.probe = time.Time{} // of the level above
+	}
+}
+
 // Stable returns the level that holds, in attempts in flight.
 func (l *Learner) Stable() int { return l.stable }
 

@@ -28,11 +28,12 @@ const (
 
 // Config sets up a [Pool].
 type Config struct {
-	Name    string       // the account as it is shown: provider and fingerprint
-	Lane    limit.Config // bounds of each lane's limit
-	Account limit.Config // bounds of the account's limit
-	Retry   retry.Policy // backoff, and how often a request is repeated for faults of its own
-	Rand    *rand.Rand   // for jitter; needed
+	Name    string                                 // the account as it is shown: provider and fingerprint
+	Lane    limit.Config                           // bounds of each lane's limit, unless LaneOf knows better
+	LaneOf  func(lane string) (limit.Config, bool) // bounds of one lane's; nil: Lane for each
+	Account limit.Config                           // bounds of the account's limit
+	Retry   retry.Policy                           // backoff, and how often a request is repeated for faults of its own
+	Rand    *rand.Rand                             // for jitter; needed
 }
 
 // A Pool is one account: its lanes, their common limit, and the requests that
@@ -391,9 +392,29 @@ func (p *Pool) lane(now time.Time, name string) *lane {
 	}
 	for len(p.lanes) >= maxLanes && p.forgetIdle() {
 	}
-	l = &lane{name: name, fullName: p.cfg.Name + "/" + name, limit: limit.New(p.cfg.Lane)}
+	l = &lane{name: name, fullName: p.cfg.Name + "/" + name, limit: limit.New(p.cfg.bounds(name))}
 	p.lanes[name] = l
 	return l
+}
+
+// bounds returns those of a lane's limit.
+func (c Config) bounds(lane string) limit.Config {
+	if c.LaneOf != nil {
+		if b, ok := c.LaneOf(lane); ok {
+			return b
+		}
+	}
+	return c.Lane
+}
+
+// Bound gives the account and its lanes the bounds of another configuration. Running
+// attempts are not cut; what was learned stays, as far as it lies within them.
+func (p *Pool) Bound(now time.Time, cfg Config) {
+	p.cfg.Lane, p.cfg.LaneOf, p.cfg.Account = cfg.Lane, cfg.LaneOf, cfg.Account
+	p.limit.Bound(now, cfg.Account)
+	for name, l := range p.lanes {
+		l.limit.Bound(now, p.cfg.bounds(name))
+	}
 }
 
 // forgetIdle drops the lane that has been idle for longest, a closed one only if

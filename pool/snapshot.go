@@ -237,7 +237,7 @@ func Restore(cfg Config, s State) (*Pool, error) {
 		kept := s.Lanes[name]
 		l := p.lane(time.Time{}, name)
 		l.closed = clone(kept.Closed)
-		restored, err := limit.Restore(cfg.Lane, kept.Limit)
+		restored, err := limit.Restore(cfg.bounds(name), kept.Limit)
 		if err != nil {
 			keep(fmt.Errorf("pool: lane %s: %w", l.fullName, err))
 			continue

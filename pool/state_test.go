@@ -3,6 +3,7 @@ package pool_test
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -239,4 +240,28 @@ func quietly(t failer) *world {
 	w := newWorld(t, config(fixed(1), fixed(50)))
 	w.blind = true
 	return w
+}
+
+// Other bounds hold at once, and what was learned within them stays.
+func TestBoundsCanChange(t *testing.T) {
+	now := epoch
+	p := pool.New(pool.Config{Name: account, Lane: limit.Config{Min: 4, Max: 4}, Account: limit.Config{Min: 8, Max: 8}, Rand: rand.New(rand.NewPCG(1, 1))})
+	for i := range 6 {
+		if _, err := p.Push(now, pool.Request{ID: fmt.Sprint(i), Lane: "glm"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(p.Poll(now).Granted); n != 4 {
+		t.Fatalf("%d granted, want 4", n)
+	}
+	p.Bound(now, pool.Config{Lane: limit.Config{Min: 1, Max: 3}, Account: limit.Config{Min: 5, Max: 5}, LaneOf: func(lane string) (limit.Config, bool) {
+		return limit.Config{Min: 2, Max: 2}, lane == "glm"
+	}})
+	if s := p.Snapshot(now); s.Limit != 5 || s.Lanes[0].Limit != 2 || s.InFlight != 4 {
+		t.Errorf("limit %d of the account, %d of the lane, %d in flight", s.Limit, s.Lanes[0].Limit, s.InFlight)
+	}
+	p.Bound(now, pool.Config{Lane: limit.Config{Min: 1, Max: 6, Start: 6}, Account: limit.Config{Min: 8, Max: 8}})
+	if s := p.Snapshot(now); s.Lanes[0].Limit != 2 {
+		t.Errorf("limit %d, want the 2 that lie within the bounds", s.Lanes[0].Limit)
+	}
 }

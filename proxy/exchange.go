@@ -30,6 +30,7 @@ type exchange struct {
 	dialect provider.Dialect
 	target  Target
 	caller  Caller
+	key     string // that the gateway adds; empty: the caller's own goes on
 	call    *weir.Call
 	fields  tools.Fields
 	tool    *tools.Tool // nil until it is known

@@ -61,6 +61,7 @@ type Handler struct {
 	classes   ClassFunc
 	returning *returning
 	quota     int // status of quota answers; 0: the provider's
+	access    *Access
 	run       RunFunc
 	peer      PeerFunc
 	done      func(Record)
@@ -85,6 +86,11 @@ type Config struct {
 	// KeepQuotaStatus leaves quota, plan and flagged answers the status that the
 	// provider gave them, which most tools then repeat for minutes.
 	KeepQuotaStatus bool
+	// Access says who may call, and with which keys; nil: the zero Access.
+	Access *Access
+	// After is a handler that this one takes the place of, for new requests, with what it
+	// remembers; nil: none.
+	After *Handler
 	// Run tells whose calls come under a first path element "~RUN", which is taken off
 	// and told to nobody; nil: no run is known. One that is not known counts for
 	// nothing.
@@ -100,7 +106,7 @@ func New(cfg Config) *Handler {
 	h := &Handler{
 		governor: cfg.Transport.Governor, transport: cfg.Transport, routes: cfg.Routes,
 		guard: cfg.Guard, holds: holds{cfg.Hold, cfg.ToolHold}, classes: cfg.Class, returning: newReturning(time.Now),
-		run: cfg.Run, peer: cfg.Peer, done: cfg.Done, quota: http.StatusPaymentRequired,
+		access: cfg.Access, run: cfg.Run, peer: cfg.Peer, done: cfg.Done, quota: http.StatusPaymentRequired,
 	}
 	if h.guard == nil {
 		h.guard = &Guard{}
@@ -110,6 +116,12 @@ func New(cfg Config) *Handler {
 	}
 	if h.done == nil {
 		h.done = func(Record) {}
+	}
+	if cfg.After != nil {
+		h.returning = cfg.After.returning
+	}
+	if h.access == nil {
+		h.access = &Access{}
 	}
 	if h.run == nil {
 		h.run = func(string) (Caller, bool) { return Caller{}, false }
@@ -188,7 +200,17 @@ func (h *Handler) caller(run string, r *http.Request) Caller {
 // name finds out whose call it is and how urgent; false means that the request
 // has been answered with what is wrong about it.
 func (x *exchange) name(r *http.Request) bool {
-	for credential := range weir.Credentials(r) {
+	key, denied := x.handler.access.admit(r, x.target.Profile.Name, x.caller.Trusted)
+	if denied != nil {
+		x.fail(denied.status, denied.name, denied.text, 0)
+		return false
+	}
+	credentials, credential := weir.Credentials(r), weir.Credential(r)
+	if key != "" { // what the caller has sent goes nowhere
+		credentials, credential = func(func(string) bool) {}, key
+	}
+	x.key = key
+	for credential := range credentials {
 		if vendor, foreign := provider.ForeignKey(x.target.Profile, credential); foreign {
 			x.fail(http.StatusForbidden, "foreign-key", "the credential looks like one of "+vendor+" and would go to "+x.target.Profile.Name+": nothing was sent. Use the provider's own key, or /@NAME/… for another provider", 0)
 			return false
@@ -196,7 +218,7 @@ func (x *exchange) name(r *http.Request) bool {
 	}
 	x.call = &weir.Call{
 		ID: x.id, Profile: x.target.Profile, Dialect: x.target.Dialect, Free: x.target.Free,
-		Account: x.handler.governor.Fingerprint(weir.Credential(r)), Caller: x.caller.Title,
+		Account: x.handler.governor.Fingerprint(credential), Caller: x.caller.Title,
 	}
 	var err error
 	if class := r.Header.Get("X-Weir-Class"); class != "" {
@@ -308,6 +330,9 @@ func rewrite(pr *httputil.ProxyRequest) {
 		if v, ok := pr.In.Header[name]; ok {
 			pr.Out.Header[name] = v
 		}
+	}
+	if x.key != "" {
+		setKey(pr.Out, x.target.Profile, x.target.Dialect, x.key)
 	}
 	pr.Out.Header["Accept-Encoding"] = []string{"identity"}
 	delete(pr.Out.Header, "Expect") // it was for weir, which has the body

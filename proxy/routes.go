@@ -18,17 +18,23 @@ import (
 type Routes struct {
 	primary  *provider.Profile
 	profiles map[string]*provider.Profile // with the users' addresses
+	names    []string                     // of all, for messages
 	named    []string                     // the profiles that the user has named, in order
 }
 
 // NewRoutes reads what users write for --upstream: a profile's name, a URL (the
 // default profile's rules at that address) or NAME=URL (the profile's paths at that
 // address; profiles of one vendor share it). The first is the default. None at all
-// means the default profile at its own address.
-func NewRoutes(upstreams []string) (*Routes, error) {
-	r := &Routes{profiles: map[string]*provider.Profile{}}
-	for _, name := range provider.Names() {
+// means the default profile at its own address. Beside the shipped profiles there are
+// those of the user's own.
+func NewRoutes(upstreams []string, own ...*provider.Profile) (*Routes, error) {
+	r := &Routes{profiles: map[string]*provider.Profile{}, names: provider.Names()}
+	for _, name := range r.names {
 		r.profiles[name], _ = provider.Lookup(name)
+	}
+	for _, p := range own {
+		r.profiles[p.Name] = p
+		r.names = append(r.names, p.Name)
 	}
 	var errs []error
 	explicit := map[string]bool{}
@@ -62,7 +68,7 @@ func (r *Routes) add(arg string, explicit map[string]bool) (string, error) {
 	}
 	p := r.profiles[name]
 	if p == nil {
-		return "", fmt.Errorf("upstream %q: no provider has that name; known are %s, or write a URL", arg, strings.Join(provider.Names(), ", "))
+		return "", fmt.Errorf("upstream %q: no provider has that name; known are %s, or write a URL", arg, strings.Join(r.names, ", "))
 	}
 	if address == "" {
 		if name != arg {
@@ -144,7 +150,7 @@ func (r *Routes) Find(method, path string, header http.Header) (Target, error) {
 	if strings.HasPrefix(path, "/@") {
 		name, after, _ := strings.Cut(path[2:], "/")
 		if p = r.profiles[name]; p == nil {
-			return Target{}, &RouteError{d, fmt.Sprintf("no provider is called %q; known are %s", name, strings.Join(provider.Names(), ", "))}
+			return Target{}, &RouteError{d, fmt.Sprintf("no provider is called %q; known are %s", name, strings.Join(r.names, ", "))}
 		}
 		if len(p.Bases) == 0 {
 			return Target{}, &RouteError{d, fmt.Sprintf("weir does not know the address of %q: start it with --upstream %s=URL", name, name)}
@@ -250,12 +256,27 @@ func endpoint(path string) bool {
 // family returns the profiles of one vendor, the asked one first.
 func (r *Routes) family(p *provider.Profile) []*provider.Profile {
 	all := []*provider.Profile{p}
-	for _, name := range provider.Names() {
+	for _, name := range r.names {
 		if q := r.profiles[name]; q != p && q.Vendor == p.Vendor && len(q.Bases) > 0 {
 			all = append(all, q)
 		}
 	}
 	return all
+}
+
+// Without returns routes without the profiles that a function names, whatever path leads
+// there.
+func (r *Routes) Without(closed func(*provider.Profile) bool) *Routes {
+	open := *r
+	open.profiles = map[string]*provider.Profile{}
+	open.names = nil
+	for _, name := range r.names {
+		if p := r.profiles[name]; !closed(p) {
+			open.profiles[name] = p
+			open.names = append(open.names, name)
+		}
+	}
+	return &open
 }
 
 // Profiles returns all profiles by name, with the addresses that the user gave them.

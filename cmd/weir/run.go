@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirhq/weir/internal/child"
+	"github.com/weirhq/weir/internal/config"
 	"github.com/weirhq/weir/internal/daemon"
 	"github.com/weirhq/weir/internal/endpoint"
 	"github.com/weirhq/weir/internal/tools"
@@ -171,17 +171,23 @@ func (l launch) toolName() string {
 // plan finds out where the tool's calls go, and whether they can be moved, before
 // anything is started.
 func (o *runOptions) plan(ctx context.Context, name string, args []string) (launch, error) {
-	profiles := map[string]*provider.Profile{}
-	for _, p := range provider.Names() {
+	file, err := config.LoadDefault("", os.LookupEnv)
+	if err != nil {
+		return launch{}, wrongConfig(err)
+	}
+	profiles, names := map[string]*provider.Profile{}, provider.Names()
+	for _, p := range names {
 		profiles[p], _ = provider.Lookup(p)
 	}
+	for _, p := range file.Providers {
+		profiles[p.Name], names = p, append(names, p.Name)
+	}
 	if o.upstream != "" && profiles[o.upstream] == nil {
-		return launch{}, usageError{fmt.Errorf("--upstream %q: no provider has that name; known are %s", o.upstream, strings.Join(slices.Sorted(maps.Keys(profiles)), ", "))}
+		return launch{}, usageError{fmt.Errorf("--upstream %q: no provider has that name; known are %s", o.upstream, strings.Join(names, ", "))}
 	}
 	l := launch{args: args}
 	l.tool, _ = tools.ByProgram(name)
-	var err error
-	l.settings, err = endpoint.Find(ctx, thisSite(), l.tool, args, endpoint.KnownBy(provider.Names(), profiles))
+	l.settings, err = endpoint.Find(ctx, thisSite(), l.tool, args, endpoint.KnownBy(names, profiles))
 	if err != nil {
 		return launch{}, err
 	}
@@ -194,13 +200,7 @@ func (o *runOptions) plan(ctx context.Context, name string, args []string) (laun
 
 // starter finds or starts the gateway.
 func (o *runOptions) starter(say func(string)) (daemon.Starter, error) {
-	dir := o.state
-	var err error
-	if dir == "" {
-		dir, err = daemon.DefaultStateDir()
-	} else {
-		dir, err = filepath.Abs(dir)
-	}
+	dir, err := stateDir(o.state)
 	if err != nil {
 		return daemon.Starter{}, err
 	}
@@ -208,7 +208,9 @@ func (o *runOptions) starter(say func(string)) (daemon.Starter, error) {
 	if err != nil {
 		return daemon.Starter{}, fmt.Errorf("weir does not find itself: %w", err)
 	}
-	return daemon.Starter{Dir: dir, Program: program, Env: daemon.CleanEnv(os.Environ(), nil), Say: say}, nil
+	named := config.Variables("", os.LookupEnv) // that the user means weir to have
+	env := daemon.CleanEnv(os.Environ(), func(name string) bool { return slices.Contains(named, name) })
+	return daemon.Starter{Dir: dir, Program: program, Env: env, Say: say}, nil
 }
 
 // attend joins the gateway. One that goes down is waited for, which takes at most as

@@ -16,9 +16,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/internal/config"
 	"github.com/weirhq/weir/internal/daemon"
 	"github.com/weirhq/weir/limit"
-	"github.com/weirhq/weir/proxy"
 )
 
 // newServe returns "weir serve": the gateway.
@@ -35,7 +35,9 @@ http://127.0.0.1:1302/api/coding/paas/v4. Keys stay in the tool.
 address), or NAME=URL. The first is the default; every known provider can be had
 under /@NAME/ as well.
 
-SIGTERM or Ctrl-C lets requests finish for --drain, a second one ends at once.`,
+SIGTERM or Ctrl-C lets requests finish for --drain, a second one ends at once. The
+configuration file is read again when it changes, and on SIGHUP; no request is
+dropped for it.`,
 		Example: `  weir serve
   weir serve --limit 2
   weir serve --upstream zai --upstream deepseek
@@ -45,22 +47,23 @@ SIGTERM or Ctrl-C lets requests finish for --drain, a second one ends at once.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	f := command.Flags()
-	f.StringVar(&o.config.Listen, "listen", daemon.DefaultListen, "loopback `ADDRESS` to listen on; port 0 takes a free one")
-	f.StringArrayVar(&o.config.Upstreams, "upstream", nil, "`PRESET`, URL or PRESET=URL of a provider (repeatable; default zai-coding)")
+	f.StringVar(&o.file, "config", "", "configuration `FILE` (default $XDG_CONFIG_HOME/weir/weir.yaml, if it is there); flags win over it")
+	f.StringVar(&o.flags.Listen, "listen", daemon.DefaultListen, "loopback `ADDRESS` to listen on; port 0 takes a free one")
+	f.StringArrayVar(&o.flags.Upstreams, "upstream", nil, "`PRESET`, URL or PRESET=URL of a provider (repeatable; default zai-coding)")
 	f.StringVar(&o.limit, "limit", "auto", "requests in flight: auto, or a fixed `NUMBER`")
 	f.StringVar(&o.eager, "eager", "0.9%", "`SHARE` of calls that may be risked to find out that more are possible, 0.25% to 4%")
-	f.StringVar(&o.config.State, "state", "", "`DIRECTORY` of what is learned (default $XDG_STATE_HOME/weir)")
-	f.StringVar(&o.config.LogFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
-	f.DurationVar(&o.config.Drain, "drain", daemon.DefaultDrain, "how long requests may finish after SIGTERM")
-	f.StringArrayVar(&o.config.AllowHosts, "allow-host", nil, "further host `NAME` under which weir may be called (repeatable)")
-	f.DurationVar(&o.config.Stall, "stall", weir.DefaultStall, "silence after which an answer is given up for dead")
-	f.DurationVar(&o.hold.Silent, "hold-silent", 0, "how long a client waits without a byte before keep-alives begin (default by tool; 40s for one that is not known)")
-	f.DurationVar(&o.hold.Stream, "hold", 0, "how long a stream may wait in all (default by tool; 220s)")
-	f.DurationVar(&o.hold.Plain, "hold-plain", 0, "how long any other request may wait in all (default by tool; 280s)")
+	f.StringVar(&o.flags.State, "state", "", "`DIRECTORY` of what is learned (default $XDG_STATE_HOME/weir)")
+	f.StringVar(&o.flags.LogFormat, "log-format", "text", "`FORMAT` of the log on standard error: text or json")
+	f.DurationVar(&o.flags.Drain, "drain", daemon.DefaultDrain, "how long requests may finish after SIGTERM")
+	f.StringArrayVar(&o.flags.AllowHosts, "allow-host", nil, "further host `NAME` under which weir may be called (repeatable)")
+	f.DurationVar(&o.flags.Stall, "stall", weir.DefaultStall, "silence after which an answer is given up for dead")
+	f.DurationVar(&o.flags.Hold.Silent, "hold-silent", 0, "how long a client waits without a byte before keep-alives begin (default by tool; 40s for one that is not known)")
+	f.DurationVar(&o.flags.Hold.Stream, "hold", 0, "how long a stream may wait in all (default by tool; 220s)")
+	f.DurationVar(&o.flags.Hold.Plain, "hold-plain", 0, "how long any other request may wait in all (default by tool; 280s)")
 	// How a run starts a gateway for itself and others; not for people.
-	f.BoolVar(&o.config.Background, "background", false, "serve for those who run tools, and end when nobody does")
-	f.StringVar(&o.config.Prefer, "prefer", "", "`ADDRESS` to try before --listen")
-	f.DurationVar(&o.config.Idle, "idle", daemon.DefaultIdle, "how long to stay when nobody runs a tool")
+	f.BoolVar(&o.flags.Background, "background", false, "serve for those who run tools, and end when nobody does")
+	f.StringVar(&o.flags.Prefer, "prefer", "", "`ADDRESS` to try before --listen")
+	f.DurationVar(&o.flags.Idle, "idle", daemon.DefaultIdle, "how long to stay when nobody runs a tool")
 	f.BoolVar(&o.inherit, "inherit", false, "serve on the listener that is open as descriptor 3")
 	for _, name := range []string{"background", "prefer", "idle", "inherit"} {
 		_ = f.MarkHidden(name) // fails for a flag that there is not
@@ -69,69 +72,127 @@ SIGTERM or Ctrl-C lets requests finish for --drain, a second one ends at once.`,
 }
 
 type serveOptions struct {
-	config  daemon.Config
+	file    string
+	flags   daemon.Config
 	limit   string
 	eager   string
-	hold    proxy.Hold
 	inherit bool
 }
 
 func (o *serveOptions) run(cmd *cobra.Command) error {
-	err := o.settle(cmd)
-	if err == nil {
-		err = o.serve(cmd)
-	}
-	if err != nil && o.config.Background {
+	err := o.serve(cmd)
+	if err != nil && o.flags.Background {
 		sayReady(cmd.OutOrStdout(), daemon.Ready{Error: err.Error()}) // who waits for it may not be there any more
 	}
 	return err
 }
 
-// settle reads the flags.
-func (o *serveOptions) settle(cmd *cobra.Command) error {
-	fixed, err := parseLimit(o.limit)
+// config reads the file, and lays the flags over it.
+func (o *serveOptions) config(cmd *cobra.Command) (daemon.Config, error) {
+	file, err := config.LoadDefault(o.file, os.LookupEnv)
 	if err != nil {
-		return usageError{err}
+		return daemon.Config{}, wrongConfig(err)
 	}
-	if fixed.Eager, err = parseEager(o.eager); err != nil {
-		return usageError{err}
+	cfg := daemon.FromFile(file)
+	if err := o.override(cmd.Flags().Changed, &cfg); err != nil {
+		return daemon.Config{}, usageError{err}
 	}
-	if o.config.Stall <= 0 {
-		return usageError{errors.New("--stall must be longer than nothing")}
+	cfg.Background, cfg.Prefer, cfg.Idle = o.flags.Background, o.flags.Prefer, o.flags.Idle
+	cfg.Log, cfg.Version = cmd.ErrOrStderr(), version()
+	return cfg, nil
+}
+
+// override lays the flags that were given over a configuration.
+func (o *serveOptions) override(given func(flag string) bool, cfg *daemon.Config) error {
+	f := &o.flags
+	if given("limit") {
+		fixed, err := parseLimit(o.limit)
+		if err != nil {
+			return err
+		}
+		fixed.Eager = cfg.Limit.Eager
+		cfg.Limit = fixed
 	}
-	for name, d := range map[string]time.Duration{"hold-silent": o.hold.Silent, "hold": o.hold.Stream, "hold-plain": o.hold.Plain} {
-		if d < 0 || d == 0 && cmd.Flags().Changed(name) {
-			return usageError{fmt.Errorf("--%s must be longer than nothing", name)}
+	if given("eager") {
+		var err error
+		if cfg.Limit.Eager, err = parseEager(o.eager); err != nil {
+			return err
 		}
 	}
-	o.config.Limit, o.config.Hold = fixed, o.hold
-	if o.config.Drain == 0 { // asked for: no time at all, not the default
-		o.config.Drain = time.Nanosecond
-	}
-	o.config.Log, o.config.Version = cmd.ErrOrStderr(), version()
-	if o.inherit {
-		const inherited = 3 // the first after the standard ones
-		file := os.NewFile(inherited, "listener")
-		if file == nil {
-			return usageError{errors.New("--inherit: no descriptor 3 is open")}
+	for name, d := range map[string]struct{ from, to *time.Duration }{
+		"stall": {&f.Stall, &cfg.Stall}, "hold-silent": {&f.Hold.Silent, &cfg.Hold.Silent},
+		"hold": {&f.Hold.Stream, &cfg.Hold.Stream}, "hold-plain": {&f.Hold.Plain, &cfg.Hold.Plain},
+	} {
+		if !given(name) {
+			continue
 		}
-		defer file.Close()
-		if o.config.Listener, err = net.FileListener(file); err != nil {
-			return usageError{fmt.Errorf("--inherit: %w", err)}
+		if *d.from <= 0 {
+			return fmt.Errorf("--%s must be longer than nothing", name)
+		}
+		*d.to = *d.from
+	}
+	for name, s := range map[string]struct{ from, to *string }{
+		"listen": {&f.Listen, &cfg.Listen}, "state": {&f.State, &cfg.State}, "log-format": {&f.LogFormat, &cfg.LogFormat},
+	} {
+		if given(name) {
+			*s.to = *s.from
+		}
+	}
+	if given("upstream") {
+		cfg.Upstreams = f.Upstreams
+	}
+	if given("allow-host") {
+		cfg.AllowHosts = f.AllowHosts
+	}
+	if given("drain") {
+		if cfg.Drain = f.Drain; f.Drain == 0 { // asked for: no time at all, not the default
+			cfg.Drain = time.Nanosecond
 		}
 	}
 	return nil
 }
 
+// inherited is the listener that another gateway hands over; nil: there is none.
+func (o *serveOptions) inherited() (net.Listener, error) {
+	if !o.inherit {
+		return nil, nil
+	}
+	const first = 3 // after the standard ones
+	file := os.NewFile(first, "listener")
+	if file == nil {
+		return nil, usageError{errors.New("--inherit: no descriptor 3 is open")}
+	}
+	defer file.Close()
+	l, err := net.FileListener(file)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--inherit: %w", err)}
+	}
+	return l, nil
+}
+
 // serve runs the gateway until a signal, or until it is told to end.
 func (o *serveOptions) serve(cmd *cobra.Command) error {
+	cfg, err := o.config(cmd)
+	if err != nil {
+		return err
+	}
+	if cfg.Listener, err = o.inherited(); err != nil {
+		return err
+	}
+	cfg.Again = func() (daemon.Config, error) { return o.config(cmd) }
+	if cfg.File = o.file; cfg.File == "" {
+		cfg.File, _ = config.DefaultFile(os.LookupEnv) // without a home there is none
+	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	go func() {
 		<-ctx.Done()
 		stop() // a second signal ends at once
 	}()
-	err := daemon.Serve(ctx, o.config, func(d *daemon.Daemon) { o.ready(cmd, d) })
+	hangup, stopHangup := hangups(stop)
+	defer stopHangup()
+	cfg.Hangup = hangup
+	err = daemon.Serve(ctx, cfg, func(d *daemon.Daemon) { o.ready(cmd, d) })
 	var wrong *daemon.ConfigError
 	if errors.As(err, &wrong) {
 		return usageError{fmt.Errorf("--%w", err)}
@@ -142,8 +203,8 @@ func (o *serveOptions) serve(cmd *cobra.Command) error {
 // ready says where the gateway listens.
 func (o *serveOptions) ready(cmd *cobra.Command, d *daemon.Daemon) {
 	out := cmd.OutOrStdout()
-	if o.config.Background {
-		sayReady(out, daemon.Ready{Address: "http://" + d.Addr(), Taken: d.Taken()})
+	if o.flags.Background {
+		sayReady(out, daemon.Ready{Address: d.URL(), Taken: d.Taken()})
 		return
 	}
 	fmt.Fprintf(out, "weir listens on http://%s (%s)\n", d.Addr(), d.Upstreams())

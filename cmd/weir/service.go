@@ -24,7 +24,8 @@ func newServiceOf(find func() (*setup.Service, error)) *cobra.Command {
 		Short: "Let the system start the gateway when you log in",
 		Long: `Let the system start "weir serve" when you log in, and again if it dies: as a
 systemd user unit on Linux, as a launchd agent on macOS. It needs no rights beyond
-your own and is there for you alone. It runs with the defaults of "weir serve".`,
+your own and is there for you alone. It goes by the configuration
+file, as "weir serve" does without flags.`,
 		Example: `  weir service install
   weir service status
   weir service remove`,

@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/weirhq/weir/internal/config"
 	"github.com/weirhq/weir/internal/daemon"
 )
 
@@ -123,10 +126,15 @@ func printStatus(out io.Writer, s *daemon.State) error {
 	return err
 }
 
-// stateDir returns the state directory that is meant.
+// stateDir returns the state directory that is meant: the one given, that of the
+// configuration file, or the default one.
 func stateDir(given string) (string, error) {
 	if given != "" {
-		return given, nil
+		return filepath.Abs(given)
+	}
+	// What is wrong with the file is told by those who need it.
+	if c, err := config.LoadDefault("", os.LookupEnv); err == nil && c.State != "" {
+		return c.State, nil
 	}
 	return daemon.DefaultStateDir()
 }

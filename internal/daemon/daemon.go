@@ -19,9 +19,11 @@ import (
 	"time"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/internal/config"
 	"github.com/weirhq/weir/internal/peer"
 	"github.com/weirhq/weir/limit"
 	"github.com/weirhq/weir/metrics"
+	"github.com/weirhq/weir/provider"
 	"github.com/weirhq/weir/proxy"
 )
 
@@ -47,6 +49,24 @@ type Config struct {
 	AllowHosts []string      // names beside loopback under which it may be called
 	Stall      time.Duration // silence after which an attempt is dead; zero: weir.DefaultStall
 	Hold       proxy.Hold
+	ToolHold   map[string]proxy.Hold // by the tool's name
+
+	Providers   []*provider.Profile // beside the shipped ones
+	LimitOf     func(provider, model string) (limit.Config, bool)
+	Keys        map[string]string // that the gateway adds, by provider
+	Tokens      []string          // that let callers in
+	Class       proxy.ClassFunc
+	MaxQueue    int      // zero: weir.DefaultMaxQueue
+	MaxBytes    int64    // zero: weir.DefaultMaxBytes
+	QuotaStatus int      // 429 leaves answers about quotas as they are; else 402
+	TermsAgreed bool     // a coding plan may be served beyond loopback
+	Warnings    []string // to be said at the start
+
+	// File is watched, and Again reads the configuration anew when it changes or when
+	// something comes from Hangup. Nil and empty: never.
+	File   string
+	Again  func() (Config, error)
+	Hangup <-chan os.Signal
 
 	// Background is for a gateway that nobody has asked for by name: it takes another
 	// port where Listen's is taken, waits for the state directory, and ends by itself
@@ -80,8 +100,7 @@ type Daemon struct {
 	cfg      Config
 	log      *slog.Logger
 	governor *weir.Governor
-	routes   *proxy.Routes
-	guard    *proxy.Guard
+	now      atomic.Pointer[settings]
 	metrics  *metrics.Metrics
 	base     *http.Transport
 	store    *Store
@@ -91,7 +110,6 @@ type Daemon struct {
 	cancel   context.CancelCauseFunc
 	started  time.Time
 	draining atomic.Bool
-	proxy    http.Handler
 	serving  serving
 	open     connections
 	runs     *runs
@@ -106,10 +124,10 @@ type Daemon struct {
 // setting is wrong; other errors that something cannot be had at run time.
 func New(cfg Config) (*Daemon, error) {
 	d := &Daemon{cfg: cfg, started: time.Now()}
-	if err := d.settle(); err != nil {
+	first, err := d.settle()
+	if err != nil {
 		return nil, err
 	}
-	var err error
 	if d.store, err = openStore(d.cfg); err != nil {
 		return nil, err
 	}
@@ -120,7 +138,7 @@ func New(cfg Config) (*Daemon, error) {
 	d.runs = newRuns(d.store.Secret())
 	d.asked, d.successors = make(chan struct{}), make(chan string, 1)
 	d.end = sync.OnceFunc(func() { close(d.asked) })
-	if err := d.wire(); err != nil {
+	if err := d.wire(first); err != nil {
 		d.listener.Close()
 		d.store.Close()
 		return nil, err
@@ -132,55 +150,30 @@ func New(cfg Config) (*Daemon, error) {
 	return d, nil
 }
 
-// settle fills in defaults and checks all settings.
-func (d *Daemon) settle() error {
+// settle checks the settings, and opens the log.
+func (d *Daemon) settle() (*settings, error) {
 	cfg := &d.cfg
-	if cfg.Listen == "" {
-		cfg.Listen = DefaultListen
-	}
-	if cfg.Drain == 0 {
-		cfg.Drain = DefaultDrain
-	}
-	if cfg.Idle == 0 {
-		cfg.Idle = DefaultIdle
-	}
 	if cfg.Log == nil {
 		cfg.Log = os.Stderr
 	}
 	if cfg.State == "" {
 		dir, err := DefaultStateDir()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		cfg.State = dir
 	}
+	s, err := settle(cfg)
+	if err != nil {
+		return nil, err
+	}
 	var handler slog.Handler = slog.NewTextHandler(cfg.Log, nil)
-	switch cfg.LogFormat {
-	case "", "text":
-	case "json":
+	if cfg.LogFormat == "json" {
 		handler = slog.NewJSONHandler(cfg.Log, nil)
-	default:
-		return &ConfigError{"log-format", fmt.Errorf("%q is neither text nor json", cfg.LogFormat)}
 	}
 	d.log = slog.New(handler)
-	if cfg.Drain < 0 {
-		return &ConfigError{"drain", errors.New("must not be negative")}
-	}
-	if err := CheckListen(cfg.Listen); err != nil {
-		return &ConfigError{"listen", err}
-	}
-	for i, h := range cfg.AllowHosts {
-		if h == "" || strings.ContainsAny(h, ":/ ") {
-			return &ConfigError{"allow-host", fmt.Errorf("%q is not a host name without port", h)}
-		}
-		cfg.AllowHosts[i] = strings.ToLower(h)
-	}
-	routes, err := proxy.NewRoutes(cfg.Upstreams)
-	if err != nil {
-		return &ConfigError{"upstream", err}
-	}
-	d.routes = routes
-	return nil
+	d.warn(*cfg)
+	return s, nil
 }
 
 // CheckListen says why a program that everybody who reaches it may use cannot
@@ -203,14 +196,15 @@ func CheckListen(address string) error {
 	return fmt.Errorf("%q is not a loopback address: whoever can reach it could use it, so only 127.0.0.1, [::1] and localhost are possible", address)
 }
 
-func (d *Daemon) wire() error {
+func (d *Daemon) wire(first *settings) error {
 	state, err := d.store.Load()
 	if err != nil {
 		d.log.Warn("what was learned earlier cannot be read and was set aside", "error", err)
 	}
 	d.metrics = metrics.New(func() weir.Snapshot { return d.governor.Snapshot() })
 	d.governor, err = weir.New(weir.Config{
-		Limit: d.cfg.Limit, Secret: d.store.Secret(), State: state,
+		Limit: d.cfg.Limit, LimitOf: d.cfg.LimitOf, Profiles: d.cfg.Providers,
+		MaxQueue: d.cfg.MaxQueue, MaxBytes: d.cfg.MaxBytes, Secret: d.store.Secret(), State: state,
 		Observer: observers{d.metrics, &eventLog{d.log}},
 	})
 	if d.governor == nil {
@@ -221,12 +215,8 @@ func (d *Daemon) wire() error {
 		d.setAside()
 	}
 	d.base = weir.NewBase()
-	d.guard = &proxy.Guard{Hosts: d.cfg.AllowHosts}
-	d.proxy = proxy.New(proxy.Config{
-		Transport: &weir.Transport{Governor: d.governor, Base: d.base, Stall: d.cfg.Stall},
-		Routes:    d.routes, Guard: d.guard, Hold: d.cfg.Hold, Done: d.record,
-		Run: d.runs.call, Peer: d.peer,
-	})
+	first.proxy = d.handler(first, nil)
+	d.now.Store(first)
 	var ctx context.Context
 	ctx, d.cancel = context.WithCancelCause(context.Background())
 	d.server = &http.Server{
@@ -257,9 +247,19 @@ func (d *Daemon) setAside() {
 // Addr returns the address that the gateway listens on.
 func (d *Daemon) Addr() string { return d.listener.Addr().String() }
 
+// URL returns the gateway's URL for programs of this machine.
+func (d *Daemon) URL() string {
+	host, port, err := net.SplitHostPort(d.Addr())
+	if a, parseErr := netip.ParseAddr(host); err == nil && parseErr == nil && a.IsUnspecified() {
+		return "http://" + net.JoinHostPort("127.0.0.1", port)
+	}
+	return "http://" + d.Addr()
+}
+
 // Upstreams names the provider of requests that name none, and its hosts.
 func (d *Daemon) Upstreams() string {
-	return d.routes.Default().Name + " at " + strings.Join(d.routes.Hosts(), ", ")
+	routes := d.now.Load().routes
+	return routes.Default().Name + " at " + strings.Join(routes.Hosts(), ", ")
 }
 
 // Shared tells that another weir uses the state directory, so that this one keeps
@@ -278,7 +278,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}()
 	served := make(chan error, 1)
 	go func() { served <- d.server.Serve(d.listener) }()
-	handover, err := d.until(ctx, served)
+	changed, unwatch := d.watch()
+	handover, err := d.until(ctx, served, changed)
+	unwatch()
 	d.governor.Close()
 	close(stopSaving)
 	<-saved
@@ -291,7 +293,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 
 // until waits for the end and brings it about. The handover is nil if nobody takes
 // over.
-func (d *Daemon) until(ctx context.Context, served <-chan error) (*Handover, error) {
+func (d *Daemon) until(ctx context.Context, served <-chan error, changed <-chan struct{}) (*Handover, error) {
 	idle := d.idle()
 	defer idle.Stop()
 	var successor string
@@ -305,6 +307,12 @@ func (d *Daemon) until(ctx context.Context, served <-chan error) (*Handover, err
 			d.runs.release()
 			d.server.Close()
 			return nil, fmt.Errorf("serving on %s: %w", d.Addr(), err)
+		case <-changed:
+			d.reload()
+			continue
+		case <-d.cfg.Hangup:
+			d.reload()
+			continue
 		case successor = <-d.successors:
 			attempts.Reset(handOverEvery)
 			continue
@@ -329,9 +337,34 @@ func (d *Daemon) until(ctx context.Context, served <-chan error) (*Handover, err
 	}
 }
 
+// watch tells of changes of the configuration file, until it is ended.
+func (d *Daemon) watch() (changed <-chan struct{}, end func()) {
+	if d.cfg.File == "" || d.cfg.Again == nil {
+		return nil, func() {}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	tell := make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		err := config.Watch(ctx, d.cfg.File, func() {
+			select {
+			case tell <- struct{}{}:
+			case <-ctx.Done():
+			}
+		})
+		if err != nil {
+			d.log.Debug("changes of the configuration file are not seen; SIGHUP lets it be read again", "error", err)
+		}
+	})
+	return tell, func() {
+		cancel()
+		watching.Wait()
+	}
+}
+
 func (d *Daemon) announce() error {
 	return d.store.Announce(Instance{
-		Address: "http://" + d.Addr(), PID: os.Getpid(), Version: d.cfg.Version, Started: d.started, Background: d.cfg.Background,
+		Address: d.URL(), PID: os.Getpid(), Version: d.cfg.Version, Started: d.started, Background: d.cfg.Background,
 	})
 }
 

@@ -119,5 +119,5 @@ func (d *Daemon) prove(w http.ResponseWriter, r *http.Request) {
 		reply(w, http.StatusBadRequest, map[string]string{"error": challengeHeader + " must have 16 to 128 characters"})
 		return
 	}
-	io.WriteString(w, proof(d.store.Token(), "http://"+d.Addr(), challenge))
+	io.WriteString(w, proof(d.store.Token(), d.URL(), challenge))
 }

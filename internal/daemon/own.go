@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/proxy"
 )
 
 // State is what /weir/api/state shows.
@@ -28,13 +29,18 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasPrefix(path, "/weir/") && path != "/metrics" && path != "/healthz" && path != "/readyz" {
 		d.serving.begin()
 		defer d.serving.end(time.Now)
-		d.proxy.ServeHTTP(w, r)
+		d.now.Load().proxy.ServeHTTP(w, r)
 		return
 	}
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
-	if err := d.guard.Check(r); err != nil {
-		reply(w, http.StatusForbidden, map[string]string{"error": err.Error()})
+	now := d.now.Load()
+	if err := now.guard.Check(r); err != nil {
+		refuse(w, http.StatusForbidden, err.Error())
+		return
+	}
+	if !proxy.IsLocal(r) && !now.access.Bears(r) && path != "/healthz" && path != "/readyz" {
+		refuse(w, http.StatusUnauthorized, "from other machines a token is needed, in X-Weir-Token")
 		return
 	}
 	if d.control(w, r) {

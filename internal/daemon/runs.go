@@ -311,16 +311,28 @@ type leaveOrder struct {
 	ID string `json:"id"`
 }
 
+// fixes tells whether a lane's limit is the user's.
+func (cfg *Config) fixes(account, model string) bool {
+	lim := cfg.Limit
+	if cfg.LimitOf != nil {
+		name, _, _ := strings.Cut(account, "/")
+		if own, ok := cfg.LimitOf(name, model); ok {
+			lim = own
+		}
+	}
+	return lim.Min > 0 && lim.Min == lim.Max
+}
+
 // runStats adds the limit of the lane that a run used last.
 func (d *Daemon) runStats(s RunStats, lane string) RunStats {
 	if lane == "" {
 		return s
 	}
-	fixed := d.cfg.Limit.Min > 0 && d.cfg.Limit.Min == d.cfg.Limit.Max
+	cfg := &d.now.Load().cfg
 	for _, account := range d.governor.Snapshot().Accounts {
 		for _, l := range account.Lanes {
 			if l.Lane == lane {
-				s.Limit, s.Learned = min(l.Limit, account.Limit), !fixed
+				s.Limit, s.Learned = min(l.Limit, account.Limit), !cfg.fixes(account.Account, l.Model)
 			}
 		}
 	}

@@ -199,7 +199,7 @@ func (r *reader) limit(n ast.Node, what string) (l Limit) {
 	case *ast.IntegerNode:
 		l.Schedule = []Step{{Slots: r.Count(n, what, 0, maxCalls)}}
 	default:
-		r.Fail(n, fmt.Sprintf("%s is %s", what, yamlfile.Describe(n)), "give a whole number, a schedule [{at: 0s, slots: 4}, …] or {walk: {every: 10m..60m, max: 8}}")
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give a whole number, a schedule [{at: 0s, slots: 4}, …] or {walk: {every: 10m..60m, max: 8}}")
 	}
 	return l
 }
@@ -330,7 +330,7 @@ func (r *reader) code(n ast.Node) string {
 		return c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) && c != '_'
 	}
 	if s == "" || len(s) > 32 || strings.ContainsFunc(s, odd) {
-		r.Fail(n, fmt.Sprintf("code is %s", yamlfile.Describe(n)), `give an error code of at most 32 letters and digits, such as "1302"`)
+		r.Fail(n, fmt.Sprintf("code is %s", r.Describe(n)), `give an error code of at most 32 letters and digits, such as "1302"`)
 	}
 	return s
 }

@@ -44,7 +44,7 @@ func (r *reader) form(n ast.Node, what string) Dist {
 	b, okB := yamlfile.ParseDuration(to)
 	switch {
 	case !okA || !okB:
-		r.Fail(n, fmt.Sprintf("%s is %s", what, yamlfile.Describe(n)), forms)
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), forms)
 	case a < 0 || b > yamlfile.MaxDuration:
 		r.Fail(n, fmt.Sprintf("%s is %s", what, yamlfile.Short(text)), fmt.Sprintf("give durations from 0s to %s", yamlfile.Brief(yamlfile.MaxDuration)))
 	case a > b:
@@ -92,7 +92,7 @@ func (r *reader) countRange(n ast.Node, what string, least, most int) (low, high
 		if isRange && errA == nil && errB == nil && least <= a && a <= b && b <= most {
 			return a, b
 		}
-		r.Fail(n, fmt.Sprintf("%s is %s", what, yamlfile.Describe(n)), fmt.Sprintf("give a whole number or a range such as 1..6, from %d to %d, the lower first", least, most))
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), fmt.Sprintf("give a whole number or a range such as 1..6, from %d to %d, the lower first", least, most))
 		return 0, 0
 	}
 	low = r.Count(n, what, least, most)
@@ -103,7 +103,7 @@ func (r *reader) countRange(n ast.Node, what string, least, most int) (low, high
 func (r *reader) text(n ast.Node, what string) string {
 	s, ok := n.(*ast.StringNode)
 	if !ok {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, yamlfile.Describe(n)), "give text, in quotes if it looks like something else")
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give text, in quotes if it looks like something else")
 		return ""
 	}
 	if !r.name(n, what, s.Value) {

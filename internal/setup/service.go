@@ -79,6 +79,7 @@ StartLimitBurst=5
 
 [Service]
 ExecStart=` + start.String() + `
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartPreventExitStatus=2
 RestartSec=2

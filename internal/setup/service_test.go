@@ -48,7 +48,7 @@ func TestTheUnit(t *testing.T) {
 		t.Fatal("installed already")
 	}
 	text := s.Text()
-	for _, line := range []string{`ExecStart="/opt/we ir/100%%/weir" "serve"`, "WantedBy=default.target", "Restart=on-failure", "[Unit]", "[Service]", "[Install]"} {
+	for _, line := range []string{`ExecStart="/opt/we ir/100%%/weir" "serve"`, "WantedBy=default.target", "Restart=on-failure", "ExecReload=/bin/kill -HUP $MAINPID", "[Unit]", "[Service]", "[Install]"} {
 		if !strings.Contains(text, line+"\n") {
 			t.Errorf("%s is not in\n%s", line, text)
 		}

@@ -11,8 +11,12 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Describe says what a value is, for messages.
-func Describe(n ast.Node) string {
+// Describe says what a value is, for messages. One that does not stand in the file
+// itself is called by what does.
+func (r *Reader) Describe(n ast.Node) string {
+	if text, ok := r.hidden[n]; ok {
+		return text
+	}
 	switch n := n.(type) {
 	case *ast.MappingNode:
 		return "a mapping"
@@ -28,6 +32,9 @@ func Describe(n ast.Node) string {
 	return Short(n.GetToken().Value)
 }
 
+// Hidden tells whether a value must not be repeated.
+func (r *Reader) Hidden(n ast.Node) bool { _, ok := r.hidden[n]; return ok }
+
 // Short cuts a text to what a message has room for.
 func Short(s string) string {
 	const most = 40
@@ -37,31 +44,47 @@ func Short(s string) string {
 	return s
 }
 
-func (f Fields) list() string {
+func (f Fields) list() string { return strings.Join(f.keys(), ", ") }
+
+func (f Fields) keys() []string {
 	var keys []string
 	for _, k := range f {
 		keys = append(keys, k.Key)
 	}
-	return strings.Join(keys, ", ")
+	return keys
 }
 
 // suggest returns what to do about an unknown key.
 func (f Fields) suggest(key string) string {
-	best, least := "", 3
-	if len(key) <= 40 {
-		for _, k := range f {
-			if d := distance(key, k.Key); d < least && 3*d <= len(k.Key) {
-				best, least = k.Key, d
-			}
-		}
-	}
-	if best != "" {
+	if best := nearest(key, f.keys()); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	if len(f) == 1 {
 		return fmt.Sprintf("the only one is %s", f[0].Key)
 	}
 	return "those it has are " + f.list()
+}
+
+// Suggest returns what to do about a name that is none of those that there are.
+func Suggest(name string, names []string) string {
+	if best := nearest(name, names); best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "those that there are: " + strings.Join(names, ", ")
+}
+
+// nearest returns the word that somebody has misspelt, empty if none is near.
+func nearest(word string, words []string) string {
+	best, least := "", 3
+	if len(word) > 40 {
+		return ""
+	}
+	for _, w := range words {
+		if d := distance(word, w); d < least && 3*d <= len(w) {
+			best, least = w, d
+		}
+	}
+	return best
 }
 
 // distance returns how many letters must be put in, taken out, changed or swapped

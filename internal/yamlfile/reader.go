@@ -40,6 +40,7 @@ type Reader struct {
 	Empty string // what to do about an empty file; empty: it may be so
 
 	errors []*Error
+	hidden map[ast.Node]string // values from elsewhere, which may be secret, with what stands in the file
 }
 
 // Fields are the keys that a mapping may have, each with what reads its value; nil: the
@@ -197,7 +198,7 @@ func Key(v *ast.MappingValueNode) string {
 func (r *Reader) Mapping(n ast.Node, what string, known Fields) map[string]ast.Node {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, Describe(n)), "give keys and values: "+known.list())
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give keys and values: "+known.list())
 		return nil
 	}
 	if !r.few(m, what) {
@@ -226,7 +227,7 @@ func (r *Reader) Mapping(n ast.Node, what string, known Fields) map[string]ast.N
 func (r *Reader) Entries(n ast.Node, what string, wanted func(key ast.Node, name string) bool, read func(name string, value ast.Node)) bool {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, Describe(n)), "give names and values")
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give names and values")
 		return false
 	}
 	if !r.few(m, what) {
@@ -297,7 +298,7 @@ func (r *Reader) Only(values map[string]ast.Node, key string, others ...string) 
 func (r *Reader) List(n ast.Node, what string, most int) []ast.Node {
 	l, ok := n.(*ast.SequenceNode)
 	if !ok {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, Describe(n)), "give a list: [..., ...], or a line with a dash for each entry")
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give a list: [..., ...], or a line with a dash for each entry")
 		return nil
 	}
 	if len(l.Values) > most {
@@ -311,7 +312,7 @@ func (r *Reader) List(n ast.Node, what string, most int) []ast.Node {
 func (r *Reader) OneOf(n ast.Node, what string, choices ...string) string {
 	s, _ := n.(*ast.StringNode)
 	if s == nil || !slices.Contains(choices, s.Value) {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, Describe(n)), "give one of "+strings.Join(choices, ", "))
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give one of "+strings.Join(choices, ", "))
 		return ""
 	}
 	return s.Value
@@ -321,7 +322,7 @@ func (r *Reader) OneOf(n ast.Node, what string, choices ...string) string {
 func (r *Reader) Flag(n ast.Node, what string) bool {
 	b, ok := n.(*ast.BoolNode)
 	if !ok {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, Describe(n)), "give true or false")
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give true or false")
 		return false
 	}
 	return b.Value
@@ -336,7 +337,7 @@ func (r *Reader) Number(n ast.Node, what string, least, most float64) float64 {
 		x, err = strconv.ParseFloat(n.GetToken().Value, 64)
 	}
 	if err != nil || !(x >= least && x <= most) {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, Describe(n)), fmt.Sprintf("give a number from %s to %s", decimal(least), decimal(most)))
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), fmt.Sprintf("give a number from %s to %s", decimal(least), decimal(most)))
 		return 0
 	}
 	return x
@@ -352,7 +353,7 @@ func (r *Reader) Count(n ast.Node, what string, least, most int) int {
 		x, err = strconv.Atoi(n.GetToken().Value)
 	}
 	if err != nil || x < least || x > most {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, Describe(n)), fmt.Sprintf("give a whole number from %d to %d", least, most))
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), fmt.Sprintf("give a whole number from %d to %d", least, most))
 		return 0
 	}
 	return x
@@ -362,7 +363,7 @@ func (r *Reader) Count(n ast.Node, what string, least, most int) int {
 func (r *Reader) Duration(n ast.Node, what string, least time.Duration) time.Duration {
 	d, ok := ParseDuration(Scalar(n))
 	if !ok {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, Describe(n)), "give a duration with a unit: 300ms, 30s, 10m, 1h30m")
+		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give a duration with a unit: 300ms, 30s, 10m, 1h30m")
 		return 0
 	}
 	if d < least || d > MaxDuration {

@@ -38,6 +38,7 @@ type exchange struct {
 	body    *weir.Body
 	kept    []byte // the body, until the answer begins; nil: it is not kept
 	letBody func() // lets go of it
+	returns int    // how often the call has come back
 	maxWait time.Duration
 	trace   weir.Trace
 
@@ -185,9 +186,7 @@ func (x *exchange) clientGone() {
 // keeps its body for the case that it is repeated itself.
 func (x *exchange) comesBack() {
 	x.kept, x.letBody = x.body.Keep()
-	if since := x.handler.returning.back(x.origin(), x.kept); !since.IsZero() {
-		x.call.Since = since
-	}
+	x.call.Since, x.returns = x.handler.returning.back(x.origin(), x.kept)
 }
 
 // origin is whose the call is.
@@ -201,15 +200,25 @@ func (x *exchange) letGo() {
 	if x.kept == nil {
 		return
 	}
-	if x.ctx.Err() != nil || x.errorName == string(weir.MaxWait) || x.errorName == string(weir.GivenUp) {
+	if x.ctx.Err() != nil || x.sentAway() {
 		since := x.call.Since
 		if since.IsZero() {
 			since = x.start
 		}
-		x.handler.returning.leave(x.origin(), x.kept, since)
+		x.handler.returning.leave(x.origin(), x.kept, since, x.returns)
 	}
 	x.kept = nil
 	x.letBody()
+}
+
+// sentAway tells that weir had to give up on the call, in whose words ever the client
+// hears of it: with the provider's own error too.
+func (x *exchange) sentAway() bool {
+	info := x.trace.Info()
+	if info.Refused != nil {
+		return info.Refused.Reason == weir.MaxWait || info.Refused.Reason == weir.GivenUp
+	}
+	return info.Last.Kind.Retried()
 }
 
 // end reports the request.

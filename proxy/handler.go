@@ -105,7 +105,7 @@ type Config struct {
 func New(cfg Config) *Handler {
 	h := &Handler{
 		governor: cfg.Transport.Governor, transport: cfg.Transport, routes: cfg.Routes,
-		guard: cfg.Guard, holds: holds{cfg.Hold, cfg.ToolHold}, classes: cfg.Class, returning: newReturning(time.Now),
+		guard: cfg.Guard, holds: holds{cfg.Hold, cfg.ToolHold}, classes: cfg.Class, returning: newReturning(func() time.Time { return time.Now().Round(0) }), // a machine that slept has forgotten
 		access: cfg.Access, run: cfg.Run, peer: cfg.Peer, done: cfg.Done, quota: http.StatusPaymentRequired,
 	}
 	if h.guard == nil {

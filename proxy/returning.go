@@ -33,6 +33,7 @@ type departure struct {
 	from  origin
 	body  uint64 // hash
 	since time.Time
+	times int       // how often it has come back before
 	until time.Time // then it is forgotten
 }
 
@@ -41,31 +42,37 @@ const (
 	rememberFor = 2 * time.Minute
 	// maxDepartures bounds the memory; the oldest are forgotten first.
 	maxDepartures = 1024
+	// maxReturns is how often a call keeps its place: one that runs and times out again
+	// and again would else go before all others for ever.
+	maxReturns = 3
 )
 
 func newReturning(now func() time.Time) *returning {
 	return &returning{now: now, seed: maphash.MakeSeed(), count: map[origin]int{}}
 }
 
-// leave remembers a call that has ended without its answer, and when it was first
-// made.
-func (r *returning) leave(from origin, body []byte, since time.Time) {
+// leave remembers a call that has ended without its answer, when it was first made, and
+// how often it has come back since.
+func (r *returning) leave(from origin, body []byte, since time.Time, times int) {
+	if times >= maxReturns {
+		return
+	}
 	hash := r.hash(body)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.gone) >= maxDepartures {
 		r.forget(0)
 	}
-	r.gone = append(r.gone, departure{from, hash, since, r.now().Add(rememberFor)})
+	r.gone = append(r.gone, departure{from, hash, since, times, r.now().Add(rememberFor)})
 	r.count[from]++
 }
 
-// back returns when a call was first made that a client makes now, or the zero time if
-// it is a new one. Each departure is good for one return. The body is looked at only
+// back returns when a call was first made that a client makes now, and how often it has
+// come back with this one, or the zero time if it is a new one. Each departure is good for one return. The body is looked at only
 // if there is something to compare it with.
-func (r *returning) back(from origin, body []byte) time.Time {
+func (r *returning) back(from origin, body []byte) (since time.Time, times int) {
 	if !r.expects(from) {
-		return time.Time{}
+		return time.Time{}, 0
 	}
 	hash := r.hash(body)
 	r.mu.Lock()
@@ -73,10 +80,10 @@ func (r *returning) back(from origin, body []byte) time.Time {
 	for i, d := range r.gone {
 		if d.from == from && d.body == hash {
 			r.forget(i)
-			return d.since
+			return d.since, d.times + 1
 		}
 	}
-	return time.Time{}
+	return time.Time{}, 0
 }
 
 // expects tells whether anything of an origin's has departed lately.

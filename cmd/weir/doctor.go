@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/internal/config"
 	"github.com/weirhq/weir/internal/daemon"
 	"github.com/weirhq/weir/internal/doctor"
 	"github.com/weirhq/weir/internal/endpoint"
@@ -81,14 +82,16 @@ type doctorOptions struct {
 }
 
 func (o *doctorOptions) run(cmd *cobra.Command) error {
-	routes, err := proxy.NewRoutes(o.upstreams)
+	file, err := config.LoadDefault("", os.LookupEnv)
+	if err != nil {
+		return wrongConfig(err)
+	}
+	routes, err := proxy.NewRoutes(o.upstreams, file.Providers...)
 	if err != nil {
 		return usageError{fmt.Errorf("--upstream: %w", err)}
 	}
-	if o.state == "" {
-		if o.state, err = daemon.DefaultStateDir(); err != nil {
-			return err
-		}
+	if o.state, err = stateDir(o.state); err != nil {
+		return err
 	}
 	m := o.machine(routes)
 	if o.key || o.keyEnv != "" {
@@ -155,7 +158,7 @@ func ask(cmd *cobra.Command) bool {
 // machine is this machine as the checks see it.
 func (o *doctorOptions) machine(routes *proxy.Routes) *doctor.Machine {
 	profiles := routes.Profiles()
-	order := provider.Names()
+	order := slices.Concat(provider.Names(), slices.Sorted(maps.Keys(profiles)))
 	if len(o.upstreams) > 0 {
 		order = append([]string{routes.Default().Name}, order...)
 	}

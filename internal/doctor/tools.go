@@ -101,8 +101,8 @@ func (m *Machine) judgeGateway(r *Result, t *tools.Tool, u *url.URL) {
 // judgeDirect judges a URL that leads straight to a provider.
 func (m *Machine) judgeDirect(r *Result, t *tools.Tool, s endpoint.Setting) {
 	r.Status = Warn
-	r.Means = "its calls go past weir to " + s.Profile
-	r.Do = fmt.Sprintf("move it with `weir setup %s`", t.Name)
+	r.Means = fmt.Sprintf("its calls go past weir to %s, unless it is started with `weir run -- %s`", s.Profile, t.Programs[0])
+	r.Do = fmt.Sprintf("start it so, or move it for good with `weir setup %s`", t.Name)
 	if plan := m.codingSibling(s.Profile); plan != "" {
 		r.Means += "; this is the pay-as-you-go endpoint, which refuses a coding plan's key with 1113"
 		r.Do += fmt.Sprintf("; if its key is a coding plan's, use %s (`weir doctor --key` tells)", plan)
@@ -125,7 +125,7 @@ func (m *Machine) judgeUnknown(r *Result, u *url.URL, dialect provider.Dialect) 
 	}
 	r.Status = Warn
 	r.Means = "weir knows no provider there"
-	r.Do = fmt.Sprintf("if weir shall stand before it: `weir serve --upstream generic=%s`", endpoint.Bare(u.String()))
+	r.Do = fmt.Sprintf("if weir shall stand before it: `weir serve --upstream generic=%s`, or a provider of that address in its configuration", endpoint.Bare(u.String()))
 }
 
 // codingSibling returns the base URL of the coding plan of the vendor of a profile

@@ -57,6 +57,8 @@ func TestWrongCommandLinesEndWith2(t *testing.T) {
 		{"an argument too many", "serve now", `"now"`},
 		{"an argument of version", "version now", `"now"`},
 		{"two lanes", "resume a b", "at most one"},
+		{"nothing to explain", "explain", "something to explain"},
+		{"a provider that nobody knows", "explain --upstream nobody 1302", "--upstream"},
 		{"an unknown shell", "completion tcsh", `"tcsh"`},
 		{"an argument of a shell", "completion bash now", `"now"`},
 		{"a flag without its value", "serve --limit", "--limit"},

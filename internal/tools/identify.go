@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/weirhq/weir/admission"
 	"github.com/weirhq/weir/provider"
@@ -111,7 +113,7 @@ type Fields struct {
 	tools    bool   // it offers some
 	tokens   int    // the most that it asks for; 0: it does not say
 	system   []byte // the system text, raw
-	title    bool   // it asks for an object with a title
+	title    bool   // it asks for an object of a title alone
 	metadata []byte
 	cacheKey []byte
 }
@@ -129,14 +131,48 @@ func (f *Fields) Collect(key, value []byte) {
 		if f.system == nil {
 			f.system = firstSystem(value)
 		}
-	case "output_config", "response_format":
-		const most = 2 << 10 // a schema with a title and nothing else is short
-		f.title = len(value) <= most && bytes.Contains(value, []byte(`"json_schema"`)) && bytes.Contains(value, []byte(`"title"`))
+	case "output_config":
+		f.title = titleAlone(value, "format", "schema")
+	case "response_format":
+		f.title = titleAlone(value, "json_schema", "schema")
 	case "metadata":
 		f.metadata = value
 	case "prompt_cache_key":
 		f.cacheKey = value
 	}
+}
+
+// titleAlone tells whether the schema under a path is that of an object whose only
+// property is a title. Titles beside other properties, and those that name a schema or
+// its parts, say nothing: any program that wants structured answers has them.
+func titleAlone(value []byte, path ...string) bool {
+	const most = 2 << 10 // such a schema is short
+	if len(value) > most {
+		return false
+	}
+	for _, name := range path {
+		value = member(value, name)
+	}
+	title := false
+	// The error is that of a value which is no object: it has no property then.
+	_ = provider.ScanObject(member(value, "properties"), func(key, _ []byte) bool {
+		title = string(key) == "title"
+		return title // another one settles it
+	})
+	return title
+}
+
+// member returns the last member of that name of a JSON object; nil: it has none.
+func member(object []byte, name string) []byte {
+	var found []byte
+	// The error is that of a value which is no object.
+	_ = provider.ScanObject(object, func(key, value []byte) bool {
+		if string(key) == name {
+			found = value
+		}
+		return true
+	})
+	return found
 }
 
 // firstSystem returns the content of the first of a body's messages, if it is the
@@ -196,14 +232,16 @@ func text(raw []byte) string {
 	return clip(s)
 }
 
-// clip bounds what comes from outside and is shown.
+// clip bounds what comes from outside and is shown. Of its characters those that print
+// stay: a terminal obeys others than those below space too, and some turn the text
+// around.
 func clip(s string) string {
 	const most = 64
 	if len(s) > most {
 		s = s[:most]
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == '\uFFFD' {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return -1
 		}
 		return r

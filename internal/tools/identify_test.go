@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/weirhq/weir/admission"
 	"github.com/weirhq/weir/internal/tools"
@@ -19,12 +20,7 @@ func identify(body string, headers ...string) tools.Caller {
 	for i := 0; i+1 < len(headers); i += 2 {
 		h.Set(headers[i], headers[i+1])
 	}
-	var f tools.Fields
-	_ = provider.ScanObject([]byte(body), func(key, value []byte) bool {
-		f.Collect(key, value)
-		return true
-	})
-	return tools.Identify(h, &f)
+	return look(h, []byte(body))
 }
 
 const (
@@ -73,6 +69,17 @@ func TestIdentify(t *testing.T) {
 		{"Claude Code's sub-agent, by its header", []string{"User-Agent", claude, "X-Claude-Code-Session-Id", "u-1", "X-Claude-Code-Agent-Id", "a1"}, messages("", ","+someTool), "claude", "u-1", subagent},
 		{"Claude Code's sub-agent, by its text", []string{"User-Agent", claude, "X-Claude-Code-Session-Id", "u-1"}, messages("cc_entrypoint=cli; cc_is_subagent=true;", ","+someTool), "claude", "u-1", subagent},
 		{"Claude Code's title", []string{"User-Agent", claude, "X-Claude-Code-Session-Id", "u-1"}, messages("", `,"tools":[],"output_config":{"format":{"type":"json_schema","schema":{"properties":{"title":{}}}}}`), "claude", "u-1", background},
+		{"Claude Code, asked for a structured answer", []string{"User-Agent", claude}, messages("", `,"output_config":{"format":{"type":"json_schema","schema":{"title":"Answer","properties":{"sum":{"title":"Sum"}}}}}`), "claude", "", interactive},
+		{"a stranger's title", nil, `{"response_format":{"type":"json_schema","json_schema":{"schema":{"properties":{"title":{}}}}}}`, "other", "", background},
+		{"a stranger's schema that has a title", nil, `{"response_format":{"type":"json_schema","json_schema":{"schema":{"title":"Invoice","properties":{"total":{"title":"Total"}}}}}}`, "other", "", interactive},
+		{"a stranger's book", nil, `{"response_format":{"type":"json_schema","json_schema":{"schema":{"properties":{"title":{},"author":{}}}}}}`, "other", "", interactive},
+		{"a schema that is none", nil, `{"response_format":["title"],"output_config":{"format":"title"}}`, "other", "", interactive},
+		{"members that come twice: the last counts", []string{"User-Agent", crush}, `{"tools":[],"max_tokens":40,` + someTool + `}`, "crush", "", interactive},
+		{"tools that are null", []string{"User-Agent", crush}, `{"tools":null,"max_tokens":40}`, "crush", "", background},
+		{"tokens that are no whole number", []string{"User-Agent", crush}, `{"max_tokens":40.5}`, "crush", "", interactive},
+		{"tokens beyond measure", []string{"User-Agent", crush}, `{"max_tokens":1000000000000000000000001}`, "crush", "", interactive},
+		{"a session that is no text", []string{"User-Agent", claude}, `{"metadata":{"user_id":"{\"session_id\":{\"a\":1}}"}}`, "claude", "", interactive},
+		{"metadata that is no object", []string{"User-Agent", claude}, `{"metadata":"session"}`, "claude", "", interactive},
 		{"Claude Code's look at the quota", []string{"User-Agent", claude}, messages("", `,"max_tokens":1`), "claude", "", background},
 		{"Codex", []string{"User-Agent", codex, "Session-Id", "s-4", "X-Codex-Turn-Metadata", turn("/root", "turn")}, `{"model":"glm-5","instructions":"x",` + someTool + `}`, "codex", "s-4", interactive},
 		{"Codex' sub-agent", []string{"User-Agent", codex, "Session-Id", "s-4", "X-Codex-Turn-Metadata", turn("/root/search", "turn")}, `{}`, "codex", "s-4", subagent},
@@ -105,6 +112,11 @@ func TestIdentifyBoundsWhatIsShown(t *testing.T) {
 	got := identify("{}", "User-Agent", openCode, "X-Session-Id", strings.Repeat("x", 1000))
 	if len(got.Session) != 64 {
 		t.Errorf("a session of %d bytes", len(got.Session))
+	}
+	// C1 controls, directions of text, what is no UTF-8, and a character cut in two.
+	odd := "a\u009b31m\u202eb\xff" + strings.Repeat("c", 50) + "éé"
+	if got := identify("{}", "User-Agent", openCode, "X-Session-Id", odd); got.Session != "a31mb"+strings.Repeat("c", 50)+"é" {
+		t.Errorf("session %q", got.Session)
 	}
 	if got := identify(`{"prompt_cache_key":"a\u0007\nb"}`); got.Session != "ab" {
 		t.Errorf("session %q", got.Session)
@@ -141,27 +153,53 @@ func FuzzIdentify(f *testing.F) {
 	f.Add(claude, "", `{"metadata":{"user_id":"{\"session_id\":\"u\"}"},"system":"cc_is_subagent=true"}`)
 	f.Add(codex, `{"agent_name":"/root"}`, `{"prompt_cache_key":"k","max_tokens":1}`)
 	f.Add("", "\xff", `{"messages":[`)
+	f.Add("", "a\u009b31m\u202e", `{"response_format":{"json_schema":{"schema":{"properties":{"title":{}}}}}}`)
 	f.Fuzz(func(t *testing.T, agent, header, body string) {
 		got := identify(body, "User-Agent", agent, "X-Session-Id", header, "X-Codex-Turn-Metadata", header)
-		if got.Tool == nil || len(got.Session) > 64 || strings.ContainsAny(got.Session, "\n\x00\x7f") {
+		if got.Tool == nil || len(got.Session) > 64 || strings.ContainsFunc(got.Session, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			t.Errorf("%+v", got)
 		}
 	})
 }
 
+// Whatever part of a body is large, looking at it costs no memory for that.
+func TestIdentifyAllocatesNothingForABody(t *testing.T) {
+	for _, shape := range []string{
+		`{"messages":[{"role":"system","content":"%"}]}`,
+		`{"messages":[{"content":"%","role":"user"}]}`,
+		`{"system":[{"type":"text","text":"%"}]}`,
+		`{"metadata":{"user_id":"%"}}`,
+		`{"prompt_cache_key":"%"}`,
+		`{"output_config":{"format":"%"}}`,
+		`{"tools":["%"]}`,
+	} {
+		body := []byte(strings.Replace(shape, "%", strings.Repeat("x", 1<<20), 1))
+		h := http.Header{"User-Agent": {claude}}
+		// Two are of this test: the fields, which escape, and their visitor.
+		if n := testing.AllocsPerRun(5, func() { look(h, body) }); n > 2 {
+			t.Errorf("%s: %v allocations", shape, n)
+		}
+	}
+}
+
+// look does all that recognition does with a request.
+func look(h http.Header, body []byte) tools.Caller {
+	var f tools.Fields
+	_ = provider.ScanObject(body, func(key, value []byte) bool {
+		f.Collect(key, value)
+		return true
+	})
+	return tools.Identify(h, &f)
+}
+
 func BenchmarkIdentify(b *testing.B) {
 	for _, size := range []int{2 << 10, 50 << 10, 1 << 20} {
-		body := fmt.Sprintf(`{"model":"glm-5","max_tokens":32000,"messages":[{"role":"system","content":"You are"},{"role":"user","content":%q}],%s,"stream":true}`, strings.Repeat("x", size), someTool)
+		body := fmt.Appendf(nil, `{"model":"glm-5","max_tokens":32000,"messages":[{"role":"system","content":"You are"},{"role":"user","content":%q}],%s,"stream":true}`, strings.Repeat("x", size), someTool)
 		h := http.Header{"User-Agent": {openCode}, "X-Session-Id": {"ses_1"}}
 		b.Run(fmt.Sprintf("%dKB", size>>10), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				var f tools.Fields
-				_ = provider.ScanObject([]byte(body), func(key, value []byte) bool {
-					f.Collect(key, value)
-					return true
-				})
-				tools.Identify(h, &f)
+				look(h, body)
 			}
 		})
 	}

@@ -11,7 +11,7 @@ type Marks struct {
 	AgentText  string   // in the system text of its sub-agents
 	Background []string // in the system text of calls that nobody waits for; of calls without tools, unless Tooled
 	Tooled     bool     // its background calls come with tools
-	Titles     bool     // a call without tools that asks for a JSON object with a title is background
+	Titles     bool     // a call without tools that asks for a JSON object of a title alone is background
 	Small      int      // a call without tools for at most so many tokens is background; 0: none is
 	Metadata   bool     // metadata.user_id may hold the session, as JSON in a string
 	TurnHeader string   // header with JSON on the turn: who makes it, and what for

@@ -42,7 +42,7 @@ func recognised(t *tools.Tool) string {
 		back = append(back, fmt.Sprintf("%q", s))
 	}
 	if m.Titles {
-		back = append(back, "a JSON object with a title")
+		back = append(back, "a JSON object of a title alone")
 	}
 	if m.Small > 0 {
 		back = append(back, fmt.Sprintf("at most %d tokens", m.Small))

@@ -79,6 +79,14 @@ func TestAStrangersSessionIsItsProgramAndMachine(t *testing.T) {
 	}
 }
 
+func TestWhatIsShownOfASessionIsPrintable(t *testing.T) {
+	g := newGateway(t, relay(200, "application/json", chatWhole))
+	g.do("POST", chatPath, askWhole, "X-Weir-Session", "a\u009b31m\u202eb\x1b"+strings.Repeat("ü", 60))
+	if r := <-g.records; r.Session != "a31mb"+strings.Repeat("ü", 34)+"…" {
+		t.Errorf("session %q", r.Session)
+	}
+}
+
 // The vendor's own optional call must not make the person wait: it comes first, and
 // goes last.
 func TestATitleBeforeItsMainRequestDoesNotDelayIt(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/provider"
@@ -317,13 +318,19 @@ func dotted(path string) bool {
 	return false
 }
 
-// clip bounds a path from outside for an error's text.
-func clip(path string) string {
+// clip makes a text from outside fit to be shown: bounded, and without what a terminal
+// would take for an order.
+func clip(text string) string {
 	const most = 80
-	if len(path) > most {
-		return path[:most] + "…"
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	return path
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // Hosts returns the hosts that requests may go to, for display.

@@ -259,23 +259,33 @@ func environment(env, moved []string) []string {
 		name, _, _ := strings.Cut(e, "=")
 		set[name] = true
 	}
-	var exempt string
+	exempt := map[string]string{}
 	var all []string
 	for _, e := range env {
 		name, value, _ := strings.Cut(e, "=")
-		if strings.EqualFold(name, "NO_PROXY") && value != "" {
-			exempt = value
-		}
 		if !set[name] {
 			all = append(all, e)
+		} else {
+			exempt[name] = value
 		}
 	}
+	upper, lower := exempt["NO_PROXY"], exempt["no_proxy"]
+	if upper == "" {
+		upper = lower
+	} else if lower == "" {
+		lower = upper
+	}
+	return append(append(all, moved...), "NO_PROXY="+withLoopback(upper), "no_proxy="+withLoopback(lower))
+}
+
+// withLoopback adds this machine to a list of hosts that take no proxy.
+func withLoopback(hosts string) string {
 	for _, host := range []string{"127.0.0.1", "localhost"} {
-		if !slices.Contains(strings.Split(exempt, ","), host) {
-			exempt = strings.TrimPrefix(exempt+","+host, ",")
+		if !slices.Contains(strings.Split(hosts, ","), host) {
+			hosts = strings.TrimPrefix(hosts+","+host, ",")
 		}
 	}
-	return append(append(all, moved...), "NO_PROXY="+exempt, "no_proxy="+exempt)
+	return hosts
 }
 
 // summary says how a run's calls went.

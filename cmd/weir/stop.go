@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,8 +116,8 @@ gateway runs. --json prints all that it knows of itself.`,
 func printStatus(out io.Writer, s *daemon.State) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "http://%s (process %d, %s): %d running, %d queued\n", s.Listen, s.PID, s.Version, s.InFlight, s.Queued)
-	for _, run := range s.Runs {
-		fmt.Fprintf(&b, "  run: %s\n", run)
+	for _, who := range callers(s) {
+		fmt.Fprintf(&b, "  %s\n", who)
 	}
 	for _, account := range s.Accounts {
 		for _, l := range account.Lanes {
@@ -124,6 +126,32 @@ func printStatus(out io.Writer, s *daemon.State) error {
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
+}
+
+// callers says who has something running or queued, and which tools run idly.
+func callers(s *daemon.State) []string {
+	type count struct{ running, queued int }
+	counts := map[string]count{}
+	for _, run := range s.Runs {
+		counts[run] = count{}
+	}
+	for _, account := range s.Accounts {
+		for _, session := range account.Sessions {
+			who := session.Caller
+			if who == "" {
+				who = session.Name
+			}
+			if c, known := counts[who]; known || session.Running+session.Queued > 0 {
+				counts[who] = count{c.running + session.Running, c.queued + session.Queued}
+			}
+		}
+	}
+	var all []string
+	for _, who := range slices.Sorted(maps.Keys(counts)) {
+		c := counts[who]
+		all = append(all, fmt.Sprintf("%s (%d running, %d queued)", who, c.running, c.queued))
+	}
+	return all
 }
 
 // stateDir returns the state directory that is meant: the one given, that of the

@@ -48,6 +48,7 @@ type exchange struct {
 	committed bool // 200 and keep-alives went out
 	scratch   http.Header
 
+	gone      bool // the client has left without an answer
 	whole     bool // the answer was read to its end before it is passed on
 	status    int
 	sent      int64
@@ -176,6 +177,7 @@ func (x *exchange) writeNames(h http.Header) {
 // to return would end the answer as if it were whole, and who has closed only its
 // half of the connection would take it for one.
 func (x *exchange) clientGone() {
+	x.gone = true
 	if x.status == 0 {
 		x.status = statusClientGone
 	}
@@ -228,6 +230,7 @@ func (x *exchange) end() {
 		Status: x.status, Sent: x.sent, Error: x.errorName, KeptAlive: x.committed,
 	}
 	r.ID = x.id
+	r.Left = r.Left || x.gone
 	if x.target.Profile != nil {
 		r.Provider = x.target.Profile.Name
 	}

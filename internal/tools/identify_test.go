@@ -136,7 +136,7 @@ func TestTableIsWhole(t *testing.T) {
 		}
 		names[tool.Name] = true
 		h := tool.Hold
-		if h.Silent > 0 && (h.Stream <= h.Silent || h.Plain <= h.Silent) || h.Silent < 0 {
+		if h.Silent > 0 && h.Stream <= h.Silent || h.Silent < 0 || h.Plain < 0 {
 			t.Errorf("%s: hold %+v is longer in silence than in all", tool.Name, h)
 		}
 		if tool != tools.Any && tool.Marks.Evidence == "" {

@@ -48,6 +48,16 @@ type Config struct {
 	File         string   // where it was read; empty: there is none
 	defaultKey   string   // of the first upstream, until that is known
 	keyOfDefault bool
+	places       map[string]string // of the values, by key
+}
+
+// Place returns where the value of a key stands, as file:line:column; the file alone if
+// it does not have the key.
+func (c *Config) Place(key string) string {
+	if place, ok := c.places[key]; ok {
+		return place
+	}
+	return c.File
 }
 
 // A Hold says how long clients are kept waiting; see the proxy's.

@@ -29,7 +29,7 @@ const (
 func vars(name string) (string, bool) {
 	v, ok := map[string]string{
 		"HOME": "/home/me", "ZAI_API_KEY": secretKey, "WEIR_TEAM_TOKEN": secretToken, "WEIR_CI_TOKEN": secretToken + "-2",
-		"N": "3", "BOTH": "zai", "EMPTY": "",
+		"N": "3", "LONG": "987654321s", "LONGISH": "2222m", "BOTH": "zai", "EMPTY": "",
 	}[name]
 	return v, ok
 }
@@ -128,7 +128,7 @@ func TestBadFiles(t *testing.T) {
 		{"listen: 1302", `1:9: listen is 1302; give an address and a port, such as 127.0.0.1:1302`},
 		{"liten: x", `1:1: the configuration has no key "liten"; did you mean "listen"?`},
 		{"upstream: zai-codng", `1:11: no provider is called "zai-codng"; did you mean "zai-coding"?`},
-		{"upstream: [zai, generic=ftp://x]", `1:17: upstream is "generic=ftp://x"; give a provider's name`},
+		{"upstream: [zai, generic=ftp://x]", `1:17: upstream is no http or https URL; give a provider's name`},
 		{"limit: lots", `1:8: limit is "lots"; give auto, a whole number, or`},
 		{"limit: 0", `1:8: limit is 0; give a whole number from 1 to 65536`},
 		{"limit: {min: 4, max: 2}", `1:8: limit contradicts itself`},
@@ -141,7 +141,22 @@ func TestBadFiles(t *testing.T) {
 		{"hold: 48h", `1:7: hold is 48h; give at most 24h`},
 		{"providers: {zai: {url: http://x}}", `1:13: weir knows a provider zai already; give yours another name`},
 		{"providers: {mine: {}}", `1:19: provider mine has no address; add url`},
-		{"providers: {mine: {url: nowhere}}", `provider mine cannot be: `},
+		{"providers: {mine: {url: nowhere}}\nupstream: mine", `1:25: url is no http or https URL; give an address`},
+		{"providers: {mine: {bases: {openai: \"http://u:super-secret@x\"}}}", `1:36: openai has more than scheme, host and path`},
+		{"upstream: http://u:super-secret@x", `1:11: upstream has more than scheme, host and path`},
+		{"providers: {mine: {url: http://x, rules: [{verdict: quota, name: \"${ZAI_API_KEY}\"}]}}", `1:43: rule 1 has no condition; add status`},
+		{"providers: {mine: {url: http://x, rules: [{verdict: quota, text: \"(${ZAI_API_KEY}\"}]}}", `1:66: text is no regular expression: (${ZAI_API_KEY};`},
+		{"providers: {mine: {url: http://x, rules: [{verdict: quota, status: 301}]}}", `1:68: status is 301; give 200, or 400 to 599`},
+		{"providers: {Mine: {url: http://x}}", `1:19: provider Mine cannot be: `},
+		{"stall: ${LONG}", `1:8: stall is ${LONG}; give a duration from 1s`},
+		{"hold: ${LONGISH}", `1:7: hold is ${LONGISH}; give at most 24h`},
+		{"keys: super-secret", `1:7: keys has no names; give a key for each`},
+		{"keys: {super-secret-key: zai}", `1:8: a name in keys is no provider's; those that there are: zai-coding`},
+		{"keys: {zai-codin: super-secret}", `1:8: no provider is called "zai-codin"; did you mean "zai-coding"?`},
+		{"key:super-secret", `1:1: the configuration is a text; give keys and values, with a space`},
+		{"tokens: super-secret-token", `1:9: tokens is no list; give a list: ["${TEAM_TOKEN}"]`},
+		{"tokens: [${WEIR_TEAM_TOKEN}]", `1:11: this is no YAML: ',' or ']' must be specified; put quotes around ${NAME} between brackets`},
+		{"limit: 1\nkeys: {zai: ${ZAI_API_KEY}}", `put quotes around ${NAME} between brackets`},
 		{"providers: {mine: {url: http://x, rules: [{status: 429, verdict: odd}]}}", `verdict is "odd"; give one of concurrency`},
 		{"lanes: [{model: x}]", `1:9: lane 1 has no limit; add limit`},
 		{"key: short", `1:6: key is none; give 8 characters or more`},
@@ -165,6 +180,50 @@ func TestBadFiles(t *testing.T) {
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: the error tells a secret: %v", tt.text, err)
 		}
+	}
+}
+
+// A provider that is wrong is named all the same: what names it is no second mistake.
+func TestAMistakeIsToldOnce(t *testing.T) {
+	_, err := Parse("weir.yaml", []byte("providers: {mine: {url: nowhere}}\nupstream: mine\nlanes: [{provider: mine, model: x, limit: 1}]"), vars)
+	if err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Whatever a variable holds, and wherever it is put, no message repeats it.
+func TestNoErrorTellsAVariable(t *testing.T) {
+	values := []string{
+		"super-secret", "http://u:super-secret@h/x", "ftp://super-secret/", "zai=http://super-secret?x", "http://[super-secret", "http://x/%zzsuper-secret",
+		"(super-secret", "a\nsuper-secret", "{super-secret: x}", "- super-secret", "\"super-secret", "98765432109", "0.98765432109", "987654321s", "987654321d",
+	}
+	places := []string{
+		"listen: V", "upstream: V", "upstream: [zai, V]", "limit: V", "limit: {max: V}", "eager: V", "state: V", "log_format: V", "drain: V", "allow_host: V",
+		"stall: V", "hold: V", "hold: {silent: V}", "hold: {tools: {opencode: V}}", "providers: V", "providers: {m: V}", "providers: {m: {url: V}}",
+		"providers: {m: {url: 'http://x', like: V, limit_max: V, lane_scope: V, vendor: V}}", "providers: {m: {bases: {openai: V}}}",
+		"providers: {m: {url: 'http://x', rules: [V]}}", "providers: {m: {url: 'http://x', rules: [{verdict: V, status: V}]}}",
+		"providers: {m: {url: 'http://x', rules: [{verdict: quota, name: V}]}}", "providers: {m: {url: 'http://x', rules: [{verdict: quota, name: V, text: V}]}}",
+		"lanes: V", "lanes: [{model: V, limit: V, provider: V}]", "key: V", "keys: V", "keys: {zai: V, zai: V}", "tokens: V", "tokens: [V]",
+		"classes: V", "classes: [{class: V, model: x}]", "classes: [{class: background, headers: V}]", "max_queue: V", "max_bytes: V", "quota_status: V",
+		"retention: {age: V, size: V}", "terms: V",
+	}
+	for _, value := range values {
+		for _, place := range places {
+			text := strings.ReplaceAll(place, "V", `"${V}"`)
+			_, err := Parse("weir.yaml", []byte(text), func(string) (string, bool) { return value, true })
+			for _, told := range []string{"super-secret", "98765432", "274348h"} {
+				if err != nil && strings.Contains(err.Error(), told) {
+					t.Errorf("%q in %s: %v", value, text, err)
+				}
+			}
+		}
+	}
+}
+
+func TestPlace(t *testing.T) {
+	c := parse(t, "limit: 3\nlisten: 127.0.0.1:1400")
+	if at, file := c.Place("listen"), c.Place("drain"); at != "weir.yaml:2:9" || file != "weir.yaml" {
+		t.Errorf("listen at %s, drain at %s", at, file)
 	}
 }
 
@@ -234,7 +293,8 @@ func TestSchemaAgreesWithTheParser(t *testing.T) {
 	}
 	for _, text := range []string{
 		"liten: x", "limit: 0", "limit: lots", "limit: {least: 1}", "log_format: xml", "drain: 5", "hold: {tools: {opncode: {}}}", "hold: {quiet: 1s}",
-		"providers: {mine: {}}", "providers: {mine: {url: http://x, rules: [{status: 429, verdict: odd}]}}", "lanes: [{model: x}]", "tokens: x",
+		"providers: {mine: {}}", "providers: {mine: {url: http://x, rules: [{status: 429, verdict: odd}]}}", "providers: {mine: {url: http://x, rules: [{verdict: quota, name: x}]}}",
+		"lanes: [{model: x}]", "tokens: x",
 		"tokens: [abc]", "classes: [{class: background}]", "classes: [{model: x, class: urgent}]", "quota_status: 410", "terms: yes", "max_queue: 0", "retention: {age: 3}", "- a",
 	} {
 		if fits(text) == nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -58,6 +57,10 @@ func Parse(name string, data []byte, lookup func(string) (string, bool)) (*Confi
 // file reads the whole of it. Providers come first: others name them.
 func (r *reader) file(root ast.Node) {
 	c := r.config
+	if _, ok := root.(*ast.StringNode); ok { // not repeated: key:SECRET without the space is such a text
+		r.Fail(root, "the configuration is a text", "give keys and values, with a space after the colon: limit: auto")
+		return
+	}
 	if m, ok := root.(*ast.MappingNode); ok {
 		for _, v := range m.Values {
 			if yamlfile.Key(v) == "providers" && v.Value != nil {
@@ -88,6 +91,12 @@ func (r *reader) file(root ast.Node) {
 		{"retention", func(n ast.Node) { r.retention(n) }},
 		{"terms", func(n ast.Node) { c.TermsAgreed = r.OneOf(n, "terms", "accepted") != "" }},
 	})
+	c.places = map[string]string{}
+	for key, n := range values {
+		if n != nil {
+			c.places[key] = r.Place(n)
+		}
+	}
 	r.settle(values)
 }
 
@@ -153,8 +162,8 @@ func (r *reader) upstreams(n ast.Node) []string {
 		if !r.isProvider(n, name) {
 			continue
 		}
-		if u, err := url.Parse(address); named && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-			r.Fail(n, fmt.Sprintf("upstream is %s", r.Describe(n)), "give a provider's name, a URL that begins with http:// or https://, or NAME=URL")
+		if fault := faultOf(address); named && fault != "" {
+			r.Fail(n, "upstream "+fault, "give a provider's name, a URL such as https://llm.example, or NAME=URL")
 			continue
 		}
 		all = append(all, s)
@@ -282,7 +291,11 @@ func (r *reader) isTool(key ast.Node, name string) bool {
 func (r *reader) wait(n ast.Node, what string) time.Duration {
 	d := r.Duration(n, what, time.Second)
 	if d > maxWait {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, yamlfile.Brief(d)), "give at most "+yamlfile.Brief(maxWait))
+		shown := yamlfile.Brief(d)
+		if r.Hidden(n) {
+			shown = r.Describe(n)
+		}
+		r.Fail(n, fmt.Sprintf("%s is %s", what, shown), "give at most "+yamlfile.Brief(maxWait))
 	}
 	return d
 }
@@ -319,16 +332,30 @@ func (r *reader) secret(n ast.Node, what string) string {
 
 func (r *reader) keys(n ast.Node) {
 	r.config.Keys = map[string]string{}
-	r.Entries(n, "keys", r.isProvider, func(name string, n ast.Node) {
+	if _, ok := n.(*ast.MappingNode); !ok {
+		r.Fail(n, "keys has no names", `give a key for each provider: {zai: "${ZAI_API_KEY}"}; key alone is for the first upstream`)
+		return
+	}
+	r.Entries(n, "keys", r.hasKey, func(name string, n ast.Node) {
 		r.config.Keys[name] = r.secret(n, "the key of "+name)
 	})
+}
+
+// hasKey is isProvider for a name that may be a key which stands in the wrong place: it is
+// repeated only if it looks like a name.
+func (r *reader) hasKey(n ast.Node, name string) bool {
+	if slices.Contains(r.names, name) || yamlfile.Nearest(name, r.names) != "" {
+		return r.isProvider(n, name)
+	}
+	r.Fail(n, "a name in keys is no provider's", yamlfile.Suggest("", r.names))
+	return false
 }
 
 func (r *reader) tokens(n ast.Node) {
 	const least = 16
 	l, ok := n.(*ast.SequenceNode)
 	if !ok {
-		r.Fail(n, "tokens is no list", "give a list: [${TEAM_TOKEN}]")
+		r.Fail(n, "tokens is no list", `give a list: ["${TEAM_TOKEN}"]`)
 		return
 	}
 	for i, n := range l.Values {

@@ -3,6 +3,9 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -29,6 +32,7 @@ func (r *reader) providers(n ast.Node) {
 		return true
 	}
 	r.Entries(n, "providers", isNew, func(name string, n ast.Node) {
+		r.names = append(r.names, name) // a wrong one too: what names it is right
 		o := own{like: "generic", profile: map[string]any{"name": name}}
 		wrong := r.Wrong()
 		k := r.Mapping(n, "provider "+yamlfile.Short(name), r.providerFields(&o))
@@ -47,7 +51,6 @@ func (r *reader) providers(n ast.Node) {
 			return
 		}
 		r.config.Providers = append(r.config.Providers, p)
-		r.names = append(r.names, name)
 	})
 }
 
@@ -62,11 +65,11 @@ func (r *reader) providerFields(o *own) fields {
 				r.Fail(n, fmt.Sprintf("no provider is called %s", r.quoted(n, o.like)), yamlfile.Suggest(o.like, provider.Names()))
 			}
 		}},
-		{"url", func(n ast.Node) { o.url = strings.TrimSuffix(r.text(n, "url"), "/") }},
+		{"url", func(n ast.Node) { o.url = r.address(n, "url") }},
 		{"bases", func(n ast.Node) {
 			bases := map[string]string{}
 			set := func(d provider.Dialect) func(ast.Node) {
-				return func(n ast.Node) { bases[string(d)] = strings.TrimSuffix(r.text(n, string(d)), "/") }
+				return func(n ast.Node) { bases[string(d)] = r.address(n, string(d)) }
 			}
 			r.Mapping(n, "bases", fields{{"openai", set(provider.OpenAI)}, {"responses", set(provider.Responses)}, {"anthropic", set(provider.Anthropic)}})
 			o.profile["bases"] = bases
@@ -82,6 +85,29 @@ func (r *reader) providerFields(o *own) fields {
 			o.profile["rules"] = rules
 		}},
 	}
+}
+
+// address reads the URL of a provider.
+func (r *reader) address(n ast.Node, what string) string {
+	s := strings.TrimRight(r.text(n, what), "/")
+	if fault := faultOf(s); s != "" && fault != "" {
+		r.Fail(n, what+" "+fault, "give an address such as https://llm.example/v1")
+		return ""
+	}
+	return s
+}
+
+// faultOf says what is wrong with the URL of a provider, empty if nothing is. It does not
+// repeat it: a password may be in it.
+func faultOf(address string) string {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "is no http or https URL"
+	case u.User != nil || strings.ContainsAny(address, "?#"):
+		return "has more than scheme, host and path"
+	}
+	return ""
 }
 
 // rule reads what an error means.
@@ -105,17 +131,31 @@ func (r *reader) rule(n ast.Node, i int) map[string]any {
 		{"status", func(n ast.Node) {
 			var all []int
 			for _, n := range r.several(n, "status") {
-				all = append(all, r.Count(n, "status", 200, 599))
+				status := r.Count(n, "status", 200, 599)
+				if status > 200 && status < 400 {
+					r.Fail(n, "status is "+r.Describe(n), "give 200, or 400 to 599")
+				}
+				all = append(all, status)
 			}
 			rule["status"] = all
 		}},
 		{"code", words("code")}, {"type", words("type")},
-		{"text", set("text")}, {"finish_reason", set("finish_reason")}, {"hint", set("hint")},
+		{"text", func(n ast.Node) {
+			text := r.text(n, "text")
+			if _, err := regexp.Compile(text); err != nil {
+				r.Fail(n, "text is no regular expression: "+r.Describe(n), `mend it; \ before a sign such as ( or [ takes its meaning`)
+			}
+			rule["text"] = text
+		}}, {"finish_reason", set("finish_reason")}, {"hint", set("hint")},
 		{"verdict", func(n ast.Node) {
 			rule["verdict"] = r.OneOf(n, "verdict", "concurrency", "frequency", "throttled", "overload", "quota", "plan", "flagged", "auth", "invalid", "content", "server")
 		}},
 	})
 	r.Needs(n, what, k, "verdict")
+	conditions := []string{"status", "code", "type", "text", "finish_reason"}
+	if k != nil && !slices.ContainsFunc(conditions, func(c string) bool { return k[c] != nil }) {
+		r.Fail(n, what+" has no condition", "add "+strings.Join(conditions, ", ")+" or several of them")
+	}
 	return rule
 }
 

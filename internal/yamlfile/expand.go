@@ -1,6 +1,7 @@
 package yamlfile
 
 import (
+	"bytes"
 	"regexp"
 	"strings"
 
@@ -10,6 +11,16 @@ import (
 
 // reference is ${NAME}, and $${ which stands for ${ itself.
 var reference = regexp.MustCompile(`\$\$\{|\$\{([^}]*)\}?`)
+
+// bare is a reference between brackets without quotes, whose braces YAML takes for its
+// own.
+var bare = regexp.MustCompile(`(^|[^$])[\[{][^"']*\$\{`)
+
+// bareReference tells whether a line, counted from 1, has one.
+func bareReference(data []byte, line int) bool {
+	lines := bytes.Split(data, []byte("\n"))
+	return line >= 1 && line <= len(lines) && bare.Match(lines[line-1])
+}
 
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 

@@ -56,7 +56,7 @@ func (f Fields) keys() []string {
 
 // suggest returns what to do about an unknown key.
 func (f Fields) suggest(key string) string {
-	if best := nearest(key, f.keys()); best != "" {
+	if best := Nearest(key, f.keys()); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	if len(f) == 1 {
@@ -67,14 +67,14 @@ func (f Fields) suggest(key string) string {
 
 // Suggest returns what to do about a name that is none of those that there are.
 func Suggest(name string, names []string) string {
-	if best := nearest(name, names); best != "" {
+	if best := Nearest(name, names); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return "those that there are: " + strings.Join(names, ", ")
 }
 
-// nearest returns the word that somebody has misspelt, empty if none is near.
-func nearest(word string, words []string) string {
+// Nearest returns the word that somebody has misspelt, empty if none is near.
+func Nearest(word string, words []string) string {
 	best, least := "", 3
 	if len(word) > 40 {
 		return ""

@@ -80,7 +80,11 @@ func (r *Reader) Document(data []byte) ast.Node {
 				line, column = syntax.Token.Position.Line, syntax.Token.Position.Column
 			}
 		}
-		r.FailAt(line, column, "this is no YAML: "+strings.ReplaceAll(what, "\n", " "), "mend it here or just before")
+		do := "mend it here or just before"
+		if bareReference(data, line) {
+			do = "put quotes around ${NAME} between brackets"
+		}
+		r.FailAt(line, column, "this is no YAML: "+strings.ReplaceAll(what, "\n", " "), do)
 		return nil
 	}
 	var root ast.Node
@@ -170,6 +174,12 @@ func (r *Reader) FailAt(line, column int, what, do string) {
 func (r *Reader) Fail(n ast.Node, what, do string) {
 	p := position(n)
 	r.FailAt(p.Line, p.Column, what, do)
+}
+
+// Place returns file:line:column of a value.
+func (r *Reader) Place(n ast.Node) string {
+	p := position(n)
+	return fmt.Sprintf("%s:%d:%d", r.File, p.Line, p.Column)
 }
 
 // position returns where a node begins; a block mapping says where its first colon is.
@@ -367,7 +377,11 @@ func (r *Reader) Duration(n ast.Node, what string, least time.Duration) time.Dur
 		return 0
 	}
 	if d < least || d > MaxDuration {
-		r.Fail(n, fmt.Sprintf("%s is %v", what, d), fmt.Sprintf("give a duration from %s to %s", Brief(least), Brief(MaxDuration)))
+		shown := d.String()
+		if r.Hidden(n) {
+			shown = r.Describe(n)
+		}
+		r.Fail(n, fmt.Sprintf("%s is %s", what, shown), fmt.Sprintf("give a duration from %s to %s", Brief(least), Brief(MaxDuration)))
 		return 0
 	}
 	return d

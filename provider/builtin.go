@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -105,4 +107,37 @@ func compileRules(rules []Rule) []compiledRule {
 		}
 	}
 	return compiled
+}
+
+// OnCodingPlan tells whether calls spend a GLM coding plan: the profile says so, or one
+// of its addresses is such a plan's alone, whatever the profile is called.
+func (p *Profile) OnCodingPlan() bool {
+	if p.CodingPlan {
+		return true
+	}
+	plans, others := map[string]bool{}, map[string]bool{}
+	for _, q := range builtin().profiles {
+		for _, base := range q.Bases {
+			if q.CodingPlan {
+				plans[place(base)] = true
+			} else {
+				others[place(base)] = true
+			}
+		}
+	}
+	for _, base := range p.Bases {
+		if at := place(base); plans[at] && !others[at] {
+			return true
+		}
+	}
+	return false
+}
+
+// place is where a base leads, however it is written.
+func place(base string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		return base
+	}
+	return strings.ToLower(u.Hostname()) + strings.TrimSuffix(u.Path, "/")
 }

@@ -175,3 +175,27 @@ func TestKindNames(t *testing.T) {
 		t.Errorf("took a name in another case: %v", k)
 	}
 }
+
+func TestOnCodingPlan(t *testing.T) {
+	bases := func(base string) *provider.Profile {
+		return &provider.Profile{Name: "mine", Bases: map[provider.Dialect]string{provider.OpenAI: base}}
+	}
+	for base, want := range map[string]bool{
+		"https://api.z.ai/api/coding/paas/v4":         true,
+		"https://API.z.ai:443/api/coding/paas/v4/":    true,
+		"https://open.bigmodel.cn/api/coding/paas/v4": true,
+		"https://api.z.ai/api/paas/v4":                false, // pay as you go
+		"https://api.z.ai/api/anthropic":              false, // of both
+		"http://127.0.0.1:8000/api/coding/paas/v4":    false,
+		"https://llm.example/v1":                      false,
+	} {
+		if got := bases(base).OnCodingPlan(); got != want {
+			t.Errorf("%s: %v", base, got)
+		}
+	}
+	for _, name := range provider.Names() {
+		if p, _ := provider.Lookup(name); p.OnCodingPlan() != p.CodingPlan {
+			t.Errorf("%s: %v", name, p.OnCodingPlan())
+		}
+	}
+}

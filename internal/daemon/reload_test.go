@@ -114,6 +114,7 @@ func TestListeningBeyondLoopback(t *testing.T) {
 		{"without tokens", Config{Listen: "0.0.0.0:0", Upstreams: []string{"zai"}}, "not a loopback address"},
 		{"with a coding plan", Config{Listen: "0.0.0.0:0", Tokens: tokens}, "one user and no third party"},
 		{"with a coding plan as the second", Config{Listen: "0.0.0.0:0", Tokens: tokens, Upstreams: []string{"zai", "bigmodel-coding"}}, "one user and no third party"},
+		{"with a coding plan under another name", Config{Listen: "0.0.0.0:0", Tokens: tokens, Upstreams: []string{"generic=https://api.z.ai/api/coding/paas/v4"}}, "the coding plan of generic is for one user and no third party"},
 		{"with terms", Config{Listen: "0.0.0.0:0", Tokens: tokens, TermsAgreed: true}, ""},
 		{"without a coding plan", Config{Listen: ":0", Tokens: tokens, Upstreams: []string{"zai"}}, ""},
 	}

@@ -88,7 +88,7 @@ func settle(cfg *Config) (*settings, error) {
 		return nil, &ConfigError{"listen", err}
 	}
 	if !config.Loopback(cfg.Listen) && !cfg.TermsAgreed {
-		routes = routes.Without(func(p *provider.Profile) bool { return p.CodingPlan })
+		routes = routes.Without((*provider.Profile).OnCodingPlan)
 	}
 	return &settings{
 		cfg: *cfg, routes: routes, guard: &proxy.Guard{Hosts: cfg.AllowHosts}, access: proxy.NewAccess(cfg.Keys, cfg.Tokens),
@@ -99,7 +99,11 @@ func settle(cfg *Config) (*settings, error) {
 func (cfg *Config) checkListen(routes *proxy.Routes) error {
 	host, _, err := net.SplitHostPort(cfg.Listen)
 	if _, isAddress := netip.ParseAddr(host); err != nil || len(cfg.Tokens) == 0 || isAddress != nil && host != "" {
-		return CheckListen(cfg.Listen)
+		err := CheckListen(cfg.Listen)
+		if err != nil && len(cfg.Tokens) == 0 {
+			return fmt.Errorf("%w; with tokens in the configuration it may be another", err)
+		}
+		return err
 	}
 	if config.Loopback(cfg.Listen) || cfg.TermsAgreed {
 		return nil
@@ -109,7 +113,7 @@ func (cfg *Config) checkListen(routes *proxy.Routes) error {
 		named = []string{routes.Default().Name}
 	}
 	for _, name := range named {
-		if p := routes.Profiles()[name]; p != nil && p.CodingPlan {
+		if p := routes.Profiles()[name]; p != nil && p.OnCodingPlan() {
 			return fmt.Errorf("%q can be reached by others, and the coding plan of %s is for one user and no third party: use a pay-as-you-go key (upstream: zai), or say terms: accepted in the configuration if you have read them and your use is another", cfg.Listen, name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +55,7 @@ wrong.`,
 			}
 			c, err := config.Load(file, os.LookupEnv)
 			if err == nil {
-				err = daemon.Check(c)
+				err = unusable(c)
 			}
 			if err != nil {
 				return wrongConfig(err)
@@ -66,6 +67,17 @@ wrong.`,
 			return err
 		},
 	}
+}
+
+// unusable says where a file that is right in itself says what a gateway would not take;
+// nil: nowhere.
+func unusable(c *config.Config) error {
+	err := daemon.Check(c)
+	var wrong *daemon.ConfigError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("%s: %w", c.Place(strings.ReplaceAll(wrong.Field, "-", "_")), err)
+	}
+	return err
 }
 
 func newConfigShow() *cobra.Command {

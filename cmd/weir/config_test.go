@@ -20,7 +20,8 @@ func TestConfigCheck(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "weir.yaml")
 	tests := []struct{ text, want string }{
 		{"liten: x\nlimit: lots", ":1:1: the configuration has no key \"liten\"; did you mean \"listen\"?\n" + file + ":2:8: limit is \"lots\""},
-		{"listen: 0.0.0.0:1302", "is not a loopback address"},
+		{"limit: 2\nlisten: 0.0.0.0:1302", file + ":2:9: listen: \"0.0.0.0:1302\" is not a loopback address"},
+		{"listen: 0.0.0.0:1302", "; with tokens in the configuration it may be another"},
 		{"listen: 0.0.0.0:1302\ntokens: [0123456789abcdef]", "the coding plan of zai-coding is for one user"},
 		{"key: ${NO_SUCH_VARIABLE}", "the variable NO_SUCH_VARIABLE is not set"},
 	}

@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
-	"net"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -133,20 +130,6 @@ func (c *Config) DefaultProvider() string {
 	return name
 }
 
-func (r *reader) listen(n ast.Node) string {
-	s := r.text(n, "listen")
-	if _, port, err := net.SplitHostPort(s); s != "" && (err != nil || !isPort(port)) {
-		r.Fail(n, fmt.Sprintf("listen is %s", r.Describe(n)), "give an address and a port, such as 127.0.0.1:1302")
-		return ""
-	}
-	return s
-}
-
-func isPort(s string) bool {
-	n, err := strconv.Atoi(s)
-	return err == nil && n >= 0 && n < 1<<16
-}
-
 // upstreams reads one upstream, or several.
 func (r *reader) upstreams(n ast.Node) []string {
 	var all []string
@@ -180,14 +163,6 @@ func (r *reader) isProvider(n ast.Node, name string) bool {
 	return false
 }
 
-// quoted repeats a part of a value, unless it must not be told.
-func (r *reader) quoted(n ast.Node, part string) string {
-	if r.Hidden(n) {
-		return r.Describe(n)
-	}
-	return strconv.Quote(yamlfile.Short(part))
-}
-
 // limit reads auto, a number, or bounds.
 func (r *reader) limit(n ast.Node, what string, c *limit.Config) {
 	switch n := n.(type) {
@@ -208,47 +183,6 @@ func (r *reader) limit(n ast.Node, what string, c *limit.Config) {
 			r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give auto, a whole number, or {min: 1, max: 8, start: 2}")
 		}
 	}
-}
-
-// eager reads a share of calls.
-func (r *reader) eager(n ast.Node) float64 {
-	number, percent := strings.CutSuffix(yamlfile.Scalar(n), "%")
-	share, err := strconv.ParseFloat(number, 64)
-	if percent {
-		share /= 100
-	}
-	if err != nil || !(share >= limit.MinEager && share <= limit.MaxEager) {
-		r.Fail(n, fmt.Sprintf("eager is %s", r.Describe(n)), "give a share of calls from 0.25% to 4%")
-		return 0
-	}
-	return share
-}
-
-func (r *reader) state(n ast.Node) string {
-	s := r.text(n, "state")
-	if rest, ok := strings.CutPrefix(s, "~/"); ok {
-		if home, _ := r.lookup("HOME"); home != "" {
-			s = filepath.Join(home, rest)
-		}
-	}
-	if s != "" && !filepath.IsAbs(s) {
-		r.Fail(n, fmt.Sprintf("state is %s", r.Describe(n)), "give a whole path, from / or ~/ on")
-		return ""
-	}
-	return s
-}
-
-func (r *reader) hosts(n ast.Node) []string {
-	var all []string
-	for _, n := range r.several(n, "allow_host") {
-		s := r.text(n, "a host")
-		if strings.ContainsAny(s, ":/ ") {
-			r.Fail(n, fmt.Sprintf("a host is %s", r.Describe(n)), "give a name without port")
-			continue
-		}
-		all = append(all, s)
-	}
-	return all
 }
 
 // hold reads the time for streams, or all of them.
@@ -287,19 +221,6 @@ func (r *reader) isTool(key ast.Node, name string) bool {
 	return false
 }
 
-// wait reads how long a client waits.
-func (r *reader) wait(n ast.Node, what string) time.Duration {
-	d := r.Duration(n, what, time.Second)
-	if d > maxWait {
-		shown := yamlfile.Brief(d)
-		if r.Hidden(n) {
-			shown = r.Describe(n)
-		}
-		r.Fail(n, fmt.Sprintf("%s is %s", what, shown), "give at most "+yamlfile.Brief(maxWait))
-	}
-	return d
-}
-
 func (r *reader) lanes(n ast.Node) []Lane {
 	var all []Lane
 	for i, n := range r.List(n, "lanes", maxEntries) {
@@ -318,55 +239,6 @@ func (r *reader) lanes(n ast.Node) []Lane {
 		all = append(all, l)
 	}
 	return all
-}
-
-// secret reads what no message may repeat.
-func (r *reader) secret(n ast.Node, what string) string {
-	s := yamlfile.Scalar(n)
-	if len(s) < 8 || strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		r.Fail(n, what+" is none", "give 8 characters or more without spaces; ${NAME} takes it from the environment")
-		return ""
-	}
-	return s
-}
-
-func (r *reader) keys(n ast.Node) {
-	r.config.Keys = map[string]string{}
-	if _, ok := n.(*ast.MappingNode); !ok {
-		r.Fail(n, "keys has no names", `give a key for each provider: {zai: "${ZAI_API_KEY}"}; key alone is for the first upstream`)
-		return
-	}
-	r.Entries(n, "keys", r.hasKey, func(name string, n ast.Node) {
-		r.config.Keys[name] = r.secret(n, "the key of "+name)
-	})
-}
-
-// hasKey is isProvider for a name that may be a key which stands in the wrong place: it is
-// repeated only if it looks like a name.
-func (r *reader) hasKey(n ast.Node, name string) bool {
-	if slices.Contains(r.names, name) || yamlfile.Nearest(name, r.names) != "" {
-		return r.isProvider(n, name)
-	}
-	r.Fail(n, "a name in keys is no provider's", yamlfile.Suggest("", r.names))
-	return false
-}
-
-func (r *reader) tokens(n ast.Node) {
-	const least = 16
-	l, ok := n.(*ast.SequenceNode)
-	if !ok {
-		r.Fail(n, "tokens is no list", `give a list: ["${TEAM_TOKEN}"]`)
-		return
-	}
-	for i, n := range l.Values {
-		what := fmt.Sprintf("token %d", i+1)
-		s := r.secret(n, what)
-		if s != "" && len(s) < least {
-			r.Fail(n, fmt.Sprintf("%s has only %d characters", what, len(s)), fmt.Sprintf("give at least %d, such as openssl rand -hex 16 makes", least))
-			continue
-		}
-		r.config.Tokens = append(r.config.Tokens, s)
-	}
 }
 
 func (r *reader) classes(n ast.Node) []ClassRule {
@@ -399,69 +271,9 @@ func (r *reader) classes(n ast.Node) []ClassRule {
 	return all
 }
 
-func (r *reader) quotaStatus(n ast.Node) int {
-	status := r.Count(n, "quota_status", 402, 429)
-	if status != 0 && status != 402 && status != 429 {
-		r.Fail(n, fmt.Sprintf("quota_status is %d", status), "give 402, which tools show, or 429, which they repeat")
-		return 0
-	}
-	return status
-}
-
 func (r *reader) retention(n ast.Node) {
 	r.Mapping(n, "retention", fields{
 		{"age", func(n ast.Node) { r.config.Retention.Age = r.age(n) }},
 		{"size", func(n ast.Node) { r.config.Retention.Size = r.size(n, "size") }},
 	})
-}
-
-// age reads a duration that may be in days.
-func (r *reader) age(n ast.Node) time.Duration {
-	if days, ok := strings.CutSuffix(yamlfile.Scalar(n), "d"); ok {
-		if d, err := strconv.Atoi(days); err == nil && d >= 1 && d <= 3650 {
-			return time.Duration(d) * 24 * time.Hour
-		}
-		r.Fail(n, fmt.Sprintf("age is %s", r.Describe(n)), "give days or hours: 30d, 72h")
-		return 0
-	}
-	return r.Duration(n, "age", time.Hour)
-}
-
-// size reads a number of bytes.
-func (r *reader) size(n ast.Node, what string) int64 {
-	text := strings.ToUpper(strings.TrimSpace(yamlfile.Scalar(n)))
-	units := []struct {
-		name string
-		n    int64
-	}{{"KIB", 1 << 10}, {"MIB", 1 << 20}, {"GIB", 1 << 30}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}, {"", 1}}
-	for _, u := range units {
-		number, ok := strings.CutSuffix(text, u.name)
-		if !ok {
-			continue
-		}
-		if x, err := strconv.ParseFloat(strings.TrimSpace(number), 64); err == nil && x*float64(u.n) >= 1<<20 && x*float64(u.n) < 1<<50 {
-			return int64(x * float64(u.n))
-		}
-		break
-	}
-	r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give a size of 1MiB or more: 500MB, 1GiB")
-	return 0
-}
-
-// text reads a line of text.
-func (r *reader) text(n ast.Node, what string) string {
-	s := yamlfile.Scalar(n)
-	if s == "" || len(s) > 2000 || strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }) {
-		r.Fail(n, fmt.Sprintf("%s is %s", what, r.Describe(n)), "give a line of text")
-		return ""
-	}
-	return s
-}
-
-// several reads one value, or a list of them.
-func (r *reader) several(n ast.Node, what string) []ast.Node {
-	if _, ok := n.(*ast.SequenceNode); ok {
-		return r.List(n, what, maxEntries)
-	}
-	return []ast.Node{n}
 }

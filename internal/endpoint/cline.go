@@ -50,5 +50,11 @@ func (f finder) cline() ([]Setting, error) {
 func (l *Launch) cline(g Gateway, doc document, variable string) {
 	file := filepath.Join(g.Room, "cline-providers.json")
 	l.Env = append(l.Env, variable+"="+file, clineLocal)
+	// With the flag Cline reads that directory's file, whatever its variable says; the
+	// variable that means the same leaves it the copy.
+	if dir, ok := flagValue(l.Args, "--data-dir"); ok {
+		l.Args = without(l.Args, "--data-dir")
+		l.setEnv("CLINE_DATA_DIR", dir)
+	}
 	l.Files = append(l.Files, File{Path: file, Content: []byte(doc.String())})
 }

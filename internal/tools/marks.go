@@ -72,9 +72,9 @@ var (
 		Agents:   []string{"claude-cli/"}, Session: []string{"X-Claude-Code-Session-Id"}, Metadata: true,
 		Agent: "X-Claude-Code-Agent-Id", AgentText: "cc_is_subagent=true", Titles: true, Small: 64,
 	}
-	// 360 s without a byte; 600 s without content, and in 2.1.197 300 s after the status;
-	// 300 s for its calls without stream.
-	claudeHold = Hold{Silent: 300 * time.Second, Stream: 570 * time.Second, Plain: 280 * time.Second}
+	// 360 s without a byte and 600 s without content; in 2.1.197 300 s without a byte and
+	// 300 s from the status to the content. 300 s for its calls without stream.
+	claudeHold = Hold{Silent: 270 * time.Second, Stream: 560 * time.Second, Plain: 280 * time.Second}
 
 	codexMarks = Marks{
 		Evidence: "0.169.0; of request_kind only \"turn\" was seen, of agent_name only \"/root\"",

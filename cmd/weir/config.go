@@ -160,6 +160,23 @@ func newConfigSchema() *cobra.Command {
 	}
 }
 
+// allProviders returns the providers that weir knows and those of the configuration
+// file, by name and in order.
+func allProviders() (names []string, profiles map[string]*provider.Profile, err error) {
+	file, err := config.LoadDefault("", os.LookupEnv)
+	if err != nil {
+		return nil, nil, wrongConfig(err)
+	}
+	names, profiles = provider.Names(), map[string]*provider.Profile{}
+	for _, name := range names {
+		profiles[name], _ = provider.Lookup(name)
+	}
+	for _, p := range file.Providers {
+		names, profiles[p.Name] = append(names, p.Name), p
+	}
+	return names, profiles, nil
+}
+
 // wrongConfig is the error of a configuration file: all that is wrong with it.
 func wrongConfig(err error) error {
 	var path *os.PathError

@@ -69,17 +69,20 @@ Nothing is sent anywhere, and nothing of the text is printed but codes and reque
 
 // explaining returns the providers that are asked.
 func explaining(upstream string) ([]*provider.Profile, error) {
+	names, profiles, err := allProviders()
+	if err != nil {
+		return nil, err
+	}
 	if upstream != "" {
-		p, ok := provider.Lookup(upstream)
-		if !ok {
-			return nil, usageError{fmt.Errorf("--upstream %q: no provider has that name; known are %s", upstream, strings.Join(provider.Names(), ", "))}
+		p := profiles[upstream]
+		if p == nil {
+			return nil, usageError{fmt.Errorf("--upstream %q: no provider has that name; known are %s", upstream, strings.Join(names, ", "))}
 		}
 		return []*provider.Profile{p}, nil
 	}
 	var all []*provider.Profile
-	for _, name := range provider.Names() {
-		p, _ := provider.Lookup(name)
-		all = append(all, p)
+	for _, name := range names {
+		all = append(all, profiles[name])
 	}
 	return all, nil
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/weirhq/weir/internal/daemon"
 	"github.com/weirhq/weir/internal/endpoint"
 	"github.com/weirhq/weir/internal/tools"
-	"github.com/weirhq/weir/provider"
 )
 
 // newRun returns "weir run": a tool through the gateway, for one run.
@@ -171,16 +170,9 @@ func (l launch) toolName() string {
 // plan finds out where the tool's calls go, and whether they can be moved, before
 // anything is started.
 func (o *runOptions) plan(ctx context.Context, name string, args []string) (launch, error) {
-	file, err := config.LoadDefault("", os.LookupEnv)
+	names, profiles, err := allProviders()
 	if err != nil {
-		return launch{}, wrongConfig(err)
-	}
-	profiles, names := map[string]*provider.Profile{}, provider.Names()
-	for _, p := range names {
-		profiles[p], _ = provider.Lookup(p)
-	}
-	for _, p := range file.Providers {
-		profiles[p.Name], names = p, append(names, p.Name)
+		return launch{}, err
 	}
 	if o.upstream != "" && profiles[o.upstream] == nil {
 		return launch{}, usageError{fmt.Errorf("--upstream %q: no provider has that name; known are %s", o.upstream, strings.Join(names, ", "))}

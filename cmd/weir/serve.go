@@ -195,9 +195,19 @@ func (o *serveOptions) serve(cmd *cobra.Command) error {
 	err = daemon.Serve(ctx, cfg, func(d *daemon.Daemon) { o.ready(cmd, d) })
 	var wrong *daemon.ConfigError
 	if errors.As(err, &wrong) {
-		return usageError{fmt.Errorf("--%w", err)}
+		return usageError{o.placed(cmd, wrong)}
 	}
 	return err
+}
+
+// placed says where a wrong setting comes from: a flag, or the file.
+func (o *serveOptions) placed(cmd *cobra.Command, wrong *daemon.ConfigError) error {
+	if !cmd.Flags().Changed(wrong.Field) {
+		if file, err := config.LoadDefault(o.file, os.LookupEnv); err == nil && file.File != "" {
+			return fmt.Errorf("%s: %w", file.Place(strings.ReplaceAll(wrong.Field, "-", "_")), wrong)
+		}
+	}
+	return fmt.Errorf("--%w", wrong)
 }
 
 // ready says where the gateway listens.

@@ -209,8 +209,8 @@ func (x *exchange) letGo() {
 		}
 		x.handler.returning.leave(x.origin(), x.kept, since, x.returns)
 	}
-	x.kept = nil
 	x.letBody()
+	x.kept, x.letBody = nil, nil
 }
 
 // sentAway tells that weir had to give up on the call, in whose words ever the client

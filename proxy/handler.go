@@ -263,6 +263,7 @@ func (x *exchange) read(r *http.Request) bool {
 // how urgent it is, how long it can be kept waiting, and whether it has asked before.
 func (x *exchange) identify(r *http.Request, path string) {
 	by := tools.Identify(r.Header, &x.fields)
+	x.fields = tools.Fields{} // it is of the body, which is let go of before the exchange
 	if t, ok := tools.ByName(x.caller.Tool); ok && by.Tool.Programs == nil {
 		by.Tool = t // a library's marks do not say which program has called it
 	}

@@ -114,6 +114,7 @@ type Daemon struct {
 	open     connections
 	runs     *runs
 	peers    peer.Finder
+	lookups  allowance // of peers
 
 	asked      chan struct{} // closed when somebody has asked the gateway to end
 	end        func()        // closes it; may be called more than once

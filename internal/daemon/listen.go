@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/weirhq/weir/internal/config"
 )
 
 // A gate is a listener that can be shut for a moment without turning anybody away:
@@ -98,6 +100,9 @@ func (d *Daemon) listen() error {
 		if l, err = d.firstFree(); err != nil {
 			return err
 		}
+	} else if !d.mayHold(l.Addr().String()) {
+		l.Close()
+		return fmt.Errorf("the listener on %s is open to others, and the configuration (listen: %s) does not say that any more", l.Addr(), d.cfg.Listen)
 	}
 	g, err := newGate(l)
 	if err != nil {
@@ -106,6 +111,12 @@ func (d *Daemon) listen() error {
 	}
 	d.listener = g
 	return nil
+}
+
+// mayHold tells whether an address of an earlier gateway may be this one's too: who is
+// let in was judged by what the configuration says now, which may be loopback only.
+func (d *Daemon) mayHold(address string) bool {
+	return config.Loopback(address) || !config.Loopback(d.cfg.Listen)
 }
 
 func (d *Daemon) firstFree() (net.Listener, error) {
@@ -117,10 +128,13 @@ func (d *Daemon) firstFree() (net.Listener, error) {
 		return l, nil
 	}
 	const any = "127.0.0.1:0"
-	for _, address := range []string{d.cfg.Prefer, d.cfg.Listen, any} {
-		if address == "" {
-			continue
+	if d.cfg.Prefer != "" && d.mayHold(d.cfg.Prefer) {
+		// It may have gone with its network: then no tool calls there either.
+		if l, err := net.Listen("tcp", d.cfg.Prefer); err == nil {
+			return l, nil
 		}
+	}
+	for _, address := range []string{d.cfg.Listen, any} {
 		l, err := net.Listen("tcp", address)
 		switch {
 		case err == nil:

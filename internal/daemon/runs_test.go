@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/weirhq/weir/internal/config"
 	"github.com/weirhq/weir/internal/simulate"
 )
 
@@ -169,6 +171,26 @@ func TestBackgroundTakesAnotherPort(t *testing.T) {
 	free := start(t, Config{Background: true, Listen: "127.0.0.1:0", Prefer: other.Addr().String()})
 	if free.Taken() != "" {
 		t.Errorf("taken: %q", free.Taken())
+	}
+}
+
+func TestTheAddressOfAnEarlierGateway(t *testing.T) {
+	gone := start(t, Config{Background: true, Prefer: "192.0.2.77:1"}) // no machine's: the network has changed
+	if !config.Loopback(gone.Addr()) {
+		t.Errorf("listens on %s", gone.Addr())
+	}
+	// It was open to others, and the configuration has taken that back.
+	closed := start(t, Config{Background: true, Prefer: "0.0.0.0:0"})
+	if !config.Loopback(closed.Addr()) {
+		t.Errorf("without tokens it listens on %s", closed.Addr())
+	}
+	open, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := New(Config{Background: true, Listen: "127.0.0.1:0", Listener: open, State: t.TempDir(), Log: io.Discard}); err == nil {
+		d.listener.Close()
+		t.Error("without tokens it takes over a listener that is open to others")
 	}
 }
 

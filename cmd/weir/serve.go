@@ -102,6 +102,23 @@ func (o *serveOptions) config(cmd *cobra.Command) (daemon.Config, error) {
 	return cfg, nil
 }
 
+// again returns what reads the configuration again. A file that is gone is no wish for
+// the defaults: these have another provider, and a key meant for the user's own would
+// go there.
+func (o *serveOptions) again(cmd *cobra.Command, file string) func() (daemon.Config, error) {
+	_, err := os.Stat(file)
+	had := err == nil
+	return func() (daemon.Config, error) {
+		switch _, err := os.Stat(file); {
+		case err == nil:
+			had = true
+		case had:
+			return daemon.Config{}, fmt.Errorf("%s is gone; what it said ends with this gateway: %w", file, err)
+		}
+		return o.config(cmd)
+	}
+}
+
 // override lays the flags that were given over a configuration.
 func (o *serveOptions) override(given func(flag string) bool, cfg *daemon.Config) error {
 	f := &o.flags
@@ -179,10 +196,10 @@ func (o *serveOptions) serve(cmd *cobra.Command) error {
 	if cfg.Listener, err = o.inherited(); err != nil {
 		return err
 	}
-	cfg.Again = func() (daemon.Config, error) { return o.config(cmd) }
 	if cfg.File = o.file; cfg.File == "" {
 		cfg.File, _ = config.DefaultFile(os.LookupEnv) // without a home there is none
 	}
+	cfg.Again = o.again(cmd, cfg.File)
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	go func() {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"net"
 	"net/http"
 	"net/netip"
 
@@ -79,10 +80,29 @@ func (a *Access) admit(r *http.Request, to string, trusted bool) (key string, d 
 	return "", nil
 }
 
-// IsLocal tells whether a request comes from this machine.
+// IsLocal tells whether a request comes from this machine: over loopback, or from the
+// very address that it has come to.
 func IsLocal(r *http.Request) bool {
 	a, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && a.Addr().Unmap().IsLoopback()
+	if err != nil {
+		return false
+	}
+	from := a.Addr().Unmap()
+	return from.IsLoopback() || from == ownAddress(r)
+}
+
+// ownAddress is that of this machine which a request has come to; the zero address if it
+// is not known.
+func ownAddress(r *http.Request) netip.Addr {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddrPort(local.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap()
 }
 
 // setKey gives a request the gateway's key in place of what its caller has sent.

@@ -1,6 +1,8 @@
 package proxy_test
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -74,6 +76,33 @@ func TestAccess(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A gateway that listens on an address of its own is found there by programs of its own
+// machine.
+func TestTheMachinesOwnAddressIsLocal(t *testing.T) {
+	own := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 10), Port: 1302}
+	tests := []struct {
+		remote, host  string
+		local, passes bool
+	}{
+		{"192.0.2.10:40000", "192.0.2.10:1302", true, true},
+		{"192.0.2.10:40000", "192.0.2.11:1302", true, false},
+		{"192.0.2.11:40000", "192.0.2.10:1302", false, true},
+		{"192.0.2.11:40000", "evil.example", false, false},
+		{"127.0.0.1:40000", "127.0.0.1:1302", true, true},
+	}
+	for _, tt := range tests {
+		r := request("GET", "/weir/api/state", "")
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, own))
+		r.RemoteAddr, r.Host = tt.remote, tt.host
+		if got := proxy.IsLocal(r); got != tt.local {
+			t.Errorf("%s: IsLocal = %v", tt.remote, got)
+		}
+		if err := (&proxy.Guard{}).Check(r); (err == nil) != tt.passes {
+			t.Errorf("%s from %s: %v", tt.host, tt.remote, err)
+		}
 	}
 }
 

@@ -21,9 +21,10 @@ type Guard struct {
 }
 
 // Check returns an error for a Host that is not a loopback name or address nor
-// listed, and for an Origin of another site.
+// listed, and for an Origin of another site. The very address that the request has come
+// to is no name that a stranger could have made up.
 func (g *Guard) Check(r *http.Request) error {
-	if !g.allowed(r.Host) {
+	if !g.allowed(r.Host) && !isOwn(r) {
 		return fmt.Errorf("the Host %q is not a loopback name: weir answers to 127.0.0.1, localhost and the names given with --allow-host", clip(r.Host))
 	}
 	if len(r.Header["Origin"]) == 0 {
@@ -36,6 +37,16 @@ func (g *Guard) Check(r *http.Request) error {
 		}
 	}
 	return nil
+}
+
+// isOwn tells whether the Host is the address that a request has come to.
+func isOwn(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	a, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && a.Unmap() == ownAddress(r)
 }
 
 func (g *Guard) allowed(hostport string) bool {

@@ -59,6 +59,8 @@ func TestRunThatCannotBegin(t *testing.T) {
 		{"no tool", []string{"run", "--"}, 2, "needs a tool to run"},
 		{"a tool that there is not", []string{"run", "--", "no-such-tool"}, 127, "weir: no-such-tool: not found"},
 		{"a file that is no program", []string{"run", "--", "./run_test.go"}, 126, "weir: ./run_test.go: cannot be run"},
+		{"a directory", []string{"run", "--", "/"}, 126, "weir: /: cannot be run"},
+		{"a file that there is not", []string{"run", "--", "./nope"}, 127, "weir: ./nope: not found: there is no such file"},
 		{"nothing to move", []string{"run", "--", "true"}, 2, "name the provider with --upstream NAME"},
 		{"an unknown provider", []string{"run", "--upstream", "nobody", "--", "true"}, 2, "no provider has that name"},
 	}

@@ -106,12 +106,14 @@ func (o *serveOptions) config(cmd *cobra.Command) (daemon.Config, error) {
 // the defaults: these have another provider, and a key meant for the user's own would
 // go there.
 func (o *serveOptions) again(cmd *cobra.Command, file string) func() (daemon.Config, error) {
-	_, err := os.Stat(file)
-	had := err == nil
+	info, err := os.Stat(file)
+	had := err == nil && info.Size() > 0
 	return func() (daemon.Config, error) {
-		switch _, err := os.Stat(file); {
+		switch info, err := os.Stat(file); {
+		case err == nil && info.Size() == 0 && had:
+			return daemon.Config{}, fmt.Errorf("%s is empty; write a comment into it if all shall have its default", file)
 		case err == nil:
-			had = true
+			had = info.Size() > 0
 		case had:
 			return daemon.Config{}, fmt.Errorf("%s is gone; what it said ends with this gateway: %w", file, err)
 		}

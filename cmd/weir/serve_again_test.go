@@ -23,6 +23,12 @@ func TestAConfigurationThatIsGoneHolds(t *testing.T) {
 	if cfg, err := again(); err != nil || len(cfg.Upstreams) != 1 {
 		t.Errorf("with one: %v, %v", cfg.Upstreams, err)
 	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if cfg, err := again(); err == nil {
+		t.Errorf("when it is empty: upstream %v", cfg.Upstreams)
+	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os/exec"
+	"strings"
+	"syscall"
 )
 
 // A Program is what is run.
@@ -33,8 +35,11 @@ type NotFoundError struct {
 
 // Error implements error.
 func (e *NotFoundError) Error() string {
+	if e.Status == StatusNotFound && strings.ContainsAny(e.Name, `/\`) {
+		return e.Name + ": not found: there is no such file"
+	}
 	if e.Status == StatusNotFound {
-		return fmt.Sprintf("%s: not found: no such program in PATH", e.Name)
+		return e.Name + ": not found: no such program in PATH"
 	}
 	return fmt.Sprintf("%s: cannot be run: %v", e.Name, e.Err)
 }
@@ -48,7 +53,7 @@ func Look(name string) (string, error) {
 	switch {
 	case err == nil:
 		return path, nil
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR):
 		return "", &NotFoundError{name, StatusCannotRun, err}
 	case errors.Is(err, exec.ErrDot):
 		return path, nil // as a shell with . in its PATH

@@ -14,6 +14,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // Why [Find] has nothing to return.
@@ -44,14 +47,32 @@ func Find(ctx context.Context, dir string) (*Instance, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, ErrNoGateway
+	case errors.Is(err, errMute) && ctx.Err() == nil && isFree(dir):
+		return nil, fmt.Errorf("%w: %w (%s)", ErrNoGateway, ErrStranger, i.Address)
 	case err != nil:
 		return nil, err
 	}
 	return i, nil
 }
 
+// mute is how long a gateway may take to prove that it is one.
+const mute = 5 * time.Second
+
+// errMute says that nobody has answered in that time.
+var errMute = errors.New("it does not answer")
+
+// isFree tells whether no gateway has a state directory.
+func isFree(dir string) bool {
+	lock := flock.New(filepath.Join(dir, lockFile))
+	defer lock.Close()
+	got, err := lock.TryLock()
+	return got && err == nil
+}
+
 // challenge lets a gateway prove that it is the one that it is taken for.
 func (i *Instance) challenge(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, mute, errMute)
+	defer cancel()
 	nonce := make([]byte, 16)
 	rand.Read(nonce)
 	challenge := hex.EncodeToString(nonce)
@@ -64,6 +85,9 @@ func (i *Instance) challenge(ctx context.Context) error {
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(req)
 	if err != nil {
+		if errors.Is(context.Cause(req.Context()), errMute) {
+			return fmt.Errorf("the gateway at %s (process %d): %w", i.Address, i.PID, errMute)
+		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("the gateway at %s does not answer: %w", i.Address, err)
 		}
@@ -88,8 +112,8 @@ func readInstance(dir string) (*Instance, error) {
 		return nil, err
 	}
 	var i Instance
-	if err := json.Unmarshal(data, &i); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	if err := json.Unmarshal(data, &i); err != nil || i.Address == "" {
+		return nil, fmt.Errorf("%w: %s is damaged, and the next one will replace it", ErrNoGateway, file)
 	}
 	return &i, nil
 }

@@ -54,7 +54,7 @@ func TestFind(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, instanceFile), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Find(t.Context(), dir); err == nil || errors.Is(err, ErrNoGateway) {
+	if _, err := Find(t.Context(), dir); !errors.Is(err, ErrNoGateway) || !strings.Contains(err.Error(), instanceFile) {
 		t.Errorf("a broken file: %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/weirhq/weir/limit"
 	"github.com/weirhq/weir/provider"
 	"github.com/weirhq/weir/proxy"
 )
@@ -61,9 +62,11 @@ type runs struct {
 
 	mu   sync.Mutex // guards the fields below
 	live map[string]*liveRun
-	left time.Time     // when the last one left
-	gone chan struct{} // closed when all are told that the gateway goes down
-	stop bool          // because its user said so
+	lost map[string]*liveRun // whose gateway has ended, and who have not come here yet
+	over map[string]bool     // that have left: their names are good for nothing
+	left time.Time           // when the last one left
+	gone chan struct{}       // closed when all are told that the gateway goes down
+	stop bool                // because its user said so
 }
 
 // A liveRun is one run of a tool.
@@ -77,7 +80,7 @@ type liveRun struct {
 }
 
 func newRuns(secret []byte) *runs {
-	return &runs{key: secret, live: map[string]*liveRun{}, gone: make(chan struct{})}
+	return &runs{key: secret, live: map[string]*liveRun{}, lost: map[string]*liveRun{}, over: map[string]bool{}, gone: make(chan struct{})}
 }
 
 // A run's name is "~" and 16 bytes in hexadecimal: random ones, and a keyed hash of
@@ -119,7 +122,13 @@ func (rs *runs) join(info RunInfo) (string, bool) {
 		return "", false
 	}
 	if rs.live[id] == nil {
-		rs.live[id] = &liveRun{}
+		run := rs.lost[id]
+		if run == nil {
+			run = &liveRun{}
+		}
+		delete(rs.lost, id)
+		delete(rs.over, id)
+		rs.live[id] = run
 	}
 	rs.live[id].title, rs.live[id].tool = info.Title, info.Tool
 	return id, true
@@ -149,6 +158,10 @@ func (rs *runs) leave(ctx context.Context, id string) (RunStats, string) {
 		run.settled = nil
 	}
 	delete(rs.live, id)
+	if len(rs.over) >= maxRemembered {
+		clear(rs.over)
+	}
+	rs.over[id] = true
 	rs.left = time.Now()
 	return run.stats, run.lane
 }
@@ -172,17 +185,37 @@ func (rs *runs) call(id string) (proxy.Caller, bool) {
 		return proxy.Caller{}, false
 	}
 	sum := sha256.Sum256([]byte(id)) // the name itself lets its bearer call
-	c := proxy.Caller{Session: "run " + hex.EncodeToString(sum[:4]), Trusted: true}
+	c := proxy.Caller{Session: "run " + hex.EncodeToString(sum[:4])}
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
+	if rs.over[id] {
+		return c, true
+	}
+	c.Trusted = true
 	run := rs.live[id]
-	if run == nil {
-		return c, true // of before a restart: whose it is will be told again
+	if run == nil { // of before a restart: whose it is will be told again
+		run = rs.expect(id)
 	}
 	c.Title, c.Tool = run.title, run.tool
 	run.open++
 	c.Done = func(r proxy.Record) { rs.ended(run, r) }
 	return c, true
+}
+
+// maxRemembered bounds the runs that are remembered without being there.
+const maxRemembered = 1000
+
+// expect keeps the counts of a run that has not come here yet.
+func (rs *runs) expect(id string) *liveRun {
+	run := rs.lost[id]
+	if run == nil {
+		if len(rs.lost) >= maxRemembered {
+			clear(rs.lost)
+		}
+		run = &liveRun{}
+		rs.lost[id] = run
+	}
+	return run
 }
 
 // ended counts a call.
@@ -320,8 +353,10 @@ func (cfg *Config) fixes(account, model string) bool {
 			lim = own
 		}
 	}
-	return lim.Min > 0 && lim.Min == lim.Max
+	return isFixed(lim)
 }
+
+func isFixed(c limit.Config) bool { return c.Min > 0 && c.Min == c.Max }
 
 // runStats adds the limit of the lane that a run used last.
 func (d *Daemon) runStats(s RunStats, lane string) RunStats {
@@ -332,7 +367,10 @@ func (d *Daemon) runStats(s RunStats, lane string) RunStats {
 	for _, account := range d.governor.Snapshot().Accounts {
 		for _, l := range account.Lanes {
 			if l.Lane == lane {
-				s.Limit, s.Learned = min(l.Limit, account.Limit), !cfg.fixes(account.Account, l.Model)
+				s.Limit, s.Learned = l.Limit, !cfg.fixes(account.Account, l.Model)
+				if account.Limit < l.Limit {
+					s.Limit, s.Learned = account.Limit, !isFixed(cfg.Limit)
+				}
 			}
 		}
 	}

@@ -78,6 +78,33 @@ func TestRunIsCountedAndShown(t *testing.T) {
 	}
 }
 
+// The first calls after a restart come before the run itself does.
+func TestCallsBeforeTheRunComesBackAreCounted(t *testing.T) {
+	_, url := upstream(t, simulate.Config{})
+	g := start(t, Config{Upstreams: []string{url}, Keys: map[string]string{"zai-coding": "key-of-the-gateway"}, Tokens: []string{"a-token-of-the-test-0"}})
+	id := g.runs.newID() // as a gateway before this one has given it
+	if status, _, body := g.callAs(id, "glm-5"); status != 200 {
+		t.Fatalf("status %d: %s", status, body)
+	}
+	a := &Attendance{info: RunInfo{ID: id, Title: "claude"}, stop: func() {}}
+	i, err := Find(t.Context(), g.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := a.joinAt(t.Context(), i)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	a.gateway = i
+	if stats := a.Leave(t.Context()); stats.Calls != 1 {
+		t.Errorf("stats %+v", stats)
+	}
+	if status, _, _ := g.callAs(id, "glm-5"); status != 401 {
+		t.Errorf("a run that has ended may still use the gateway's key: status %d", status)
+	}
+}
+
 func TestRunEndsWithItsConnection(t *testing.T) {
 	g := start(t, Config{})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -106,7 +106,7 @@ func makeDir(dir string) error {
 		return err
 	}
 	own := func(f fs.DirEntry) bool {
-		return slices.Contains([]string{stateFile, secretFile, lockFile}, f.Name())
+		return slices.Contains([]string{stateFile, secretFile, lockFile, instanceFile, startLock, logFile}, f.Name())
 	}
 	if len(files) > 0 && !slices.ContainsFunc(files, own) {
 		return fmt.Errorf("%s holds other files and is open to others (mode %o)", dir, info.Mode().Perm())

@@ -277,7 +277,7 @@ func TestCline(t *testing.T) {
 			moved: []string{"provider openai-compatible"},
 			files: []string{"/room/cline-providers.json", `{"providers":{"cline":{"settings":{}},"openai-compatible":{"settings":{"apiKey":"K","baseUrl":"http://127.0.0.1:4000/~run/@zai-coding/api/coding/paas/v4"}}},"version":1}`}},
 		{name: "own directory", gateway: roomy, world: world{files: map[string]string{"/d/settings/providers.json": `{"providers":{"zai":{"settings":{}}}}`}, args: []string{"--data-dir", "/d"}},
-			env: []string{"CLINE_PROVIDER_SETTINGS_PATH=/room/cline-providers.json", "CLINE_SESSION_BACKEND_MODE=local", "CLINE_DATA_DIR=/d"},
+			env:   []string{"CLINE_PROVIDER_SETTINGS_PATH=/room/cline-providers.json", "CLINE_SESSION_BACKEND_MODE=local", "CLINE_DATA_DIR=/d"},
 			moved: []string{"provider zai (https://api.z.ai/api/paas/v4) → zai"},
 			files: []string{"/room/cline-providers.json", `{"providers":{"zai":{"settings":{"baseUrl":"http://127.0.0.1:4000/~run/@zai/api/paas/v4"}}}}`}},
 		{name: "unknown", gateway: roomy, world: world{files: map[string]string{cline: `{"providers":{"x":{"settings":{"baseUrl":"https://llm.corp.example"}}}}`}},

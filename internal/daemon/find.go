@@ -34,7 +34,7 @@ var (
 func Find(ctx context.Context, dir string) (*Instance, error) {
 	i, err := readInstance(dir)
 	for err == nil {
-		if err = i.challenge(ctx); !errors.Is(err, ErrStranger) {
+		if err = i.prove(ctx, dir); !errors.Is(err, ErrStranger) {
 			break
 		}
 		// A successor may have taken over since the file was read.
@@ -47,21 +47,30 @@ func Find(ctx context.Context, dir string) (*Instance, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, ErrNoGateway
-	case errors.Is(err, errMute) && ctx.Err() == nil && isFree(dir):
-		return nil, fmt.Errorf("%w: %w (%s)", ErrNoGateway, ErrStranger, i.Address)
 	case err != nil:
 		return nil, err
 	}
 	return i, nil
 }
 
-// mute is how long a gateway may take to prove that it is one.
-const mute = 5 * time.Second
-
-// errMute says that nobody has answered in that time.
+// errMute says that nobody has answered.
 var errMute = errors.New("it does not answer")
 
-// isFree tells whether no gateway has a state directory.
+// prove challenges a gateway. One that takes long has the directory's lock, or is none.
+func (i *Instance) prove(ctx context.Context, dir string) error {
+	const soon, late = time.Second, 10 * time.Second
+	err := i.challenge(ctx, soon)
+	switch {
+	case !errors.Is(err, errMute) || ctx.Err() != nil:
+		return err
+	case isFree(dir):
+		return fmt.Errorf("%w: %w (%s)", ErrNoGateway, ErrStranger, i.Address)
+	}
+	return i.challenge(ctx, late)
+}
+
+// isFree tells whether no gateway has a state directory. It takes the lock for a moment,
+// so it is not for the usual case.
 func isFree(dir string) bool {
 	lock := flock.New(filepath.Join(dir, lockFile))
 	defer lock.Close()
@@ -70,8 +79,8 @@ func isFree(dir string) bool {
 }
 
 // challenge lets a gateway prove that it is the one that it is taken for.
-func (i *Instance) challenge(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, mute, errMute)
+func (i *Instance) challenge(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errMute)
 	defer cancel()
 	nonce := make([]byte, 16)
 	rand.Read(nonce)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -32,6 +33,16 @@ func TestFind(t *testing.T) {
 	}))
 	defer server.Close()
 	self = server.URL
+
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	announce("http://"+silent.Addr().String(), token)
+	if _, err := Find(t.Context(), dir); !errors.Is(err, ErrNoGateway) || !errors.Is(err, ErrStranger) {
+		t.Errorf("a program that says nothing, while no gateway has the directory: %v", err)
+	}
 
 	announce(server.URL, token)
 	if i, err := Find(t.Context(), dir); err != nil || i.Version != "v1" {

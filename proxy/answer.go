@@ -36,7 +36,7 @@ func (x *exchange) modify(resp *http.Response) error {
 	status, name := x.verdictStatus(resp.StatusCode, info)
 	good := info.Last.Kind == provider.OK && info.Refused == nil
 	if good {
-		x.letGo()
+		x.answered()
 	}
 	if x.committed {
 		if good && resp.StatusCode == http.StatusOK && isStream(resp) || x.untouched(info) && info.Event != nil {

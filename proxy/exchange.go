@@ -39,6 +39,8 @@ type exchange struct {
 	kept    []byte // the body, until the answer begins; nil: it is not kept
 	letBody func() // lets go of it
 	returns int    // how often the call has come back
+	hash    uint64 // of the body, if hashed
+	hashed  bool
 	maxWait time.Duration
 	trace   weir.Trace
 
@@ -196,21 +198,39 @@ func (x *exchange) origin() origin {
 	return origin{x.target.Profile.Name + "/" + x.call.Account, x.call.Session}
 }
 
-// letGo lets go of the body: the answer begins, or the call has ended. One that has
-// ended without an answer is remembered, for its client may come back with it.
-func (x *exchange) letGo() {
+// answered lets go of the body, for the answer begins. Coding tools repeat a stream that
+// stalls, some without stream, so that of one is known again by its hash.
+func (x *exchange) answered() {
 	if x.kept == nil {
 		return
 	}
-	if x.ctx.Err() != nil || x.sentAway() {
-		since := x.call.Since
-		if since.IsZero() {
-			since = x.start
-		}
-		x.handler.returning.leave(x.origin(), x.kept, since, x.returns)
+	if x.call.Stream && x.tool.Configured() {
+		x.hash, x.hashed = x.handler.returning.hash(x.kept), true
 	}
 	x.letBody()
 	x.kept, x.letBody = nil, nil
+}
+
+// ended remembers a call that has ended without its answer, for its client may come back
+// with it.
+func (x *exchange) ended() {
+	if x.kept != nil {
+		if x.ctx.Err() != nil || x.sentAway() {
+			x.depart(x.handler.returning.hash(x.kept))
+		}
+		x.letBody()
+		x.kept, x.letBody = nil, nil
+	} else if x.hashed && x.trace.Info().Left {
+		x.depart(x.hash)
+	}
+}
+
+func (x *exchange) depart(hash uint64) {
+	since := x.call.Since
+	if since.IsZero() {
+		since = x.start
+	}
+	x.handler.returning.leave(x.origin(), hash, since, x.returns)
 }
 
 // sentAway tells that weir had to give up on the call, in whose words ever the client

@@ -303,7 +303,7 @@ func (x *exchange) forward(r *http.Request) {
 	if x.body != nil {
 		r.Body, r.ContentLength = http.NoBody, 0 // the transport has it
 		defer x.body.Release()
-		defer x.letGo()
+		defer x.ended()
 	}
 	x.handler.reverse.ServeHTTP(x, r)
 }

@@ -169,6 +169,40 @@ func TestAClientThatComesBackKeepsItsPlace(t *testing.T) {
 	}
 }
 
+// A stream that stalls in its middle is repeated without stream, and has its place.
+func TestAFallbackAfterContentKeepsItsPlace(t *testing.T) {
+	for agent, first := range map[string]bool{"claude-cli/2.1.328 (external, cli)": true, "mine/1": false} {
+		synctest.Test(t, func(t *testing.T) {
+			half := chatStream[:strings.Index(chatStream, "hello")+20] + "\n\n"
+			slow := after(10*time.Second, chatStream)
+			g := newGateway(t, &upstream{answer: func(n int, r *http.Request) (*http.Response, error) {
+				if n == 1 {
+					return live(r, half), nil // and nothing more
+				}
+				return slow.answer(n, r)
+			}})
+			as := func(session, body string) *client {
+				c := g.send(request("POST", chatPath, body, "User-Agent", agent, "X-Claude-Code-Session-Id", session))
+				synctest.Wait()
+				time.Sleep(time.Second)
+				return c
+			}
+			mine := as("s1", ask("mine"))
+			running, between := as("s0", ask("running")), as("s2", ask("between"))
+			mine.leave()
+			<-mine.done
+			back := as("s1", strings.Replace(ask("mine"), `"stream":true`, `"stream":false`, 1))
+			<-running.done
+			<-between.done
+			<-back.done
+			if got := back.ended().Before(between.ended()); got != first {
+				t.Errorf("%s: it goes first: %v", agent, got)
+			}
+			g.idle(t)
+		})
+	}
+}
+
 func TestATwinIsNotACopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t, after(10*time.Second, chatStream))

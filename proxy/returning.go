@@ -53,11 +53,10 @@ func newReturning(now func() time.Time) *returning {
 
 // leave remembers a call that has ended without its answer, when it was first made, and
 // how often it has come back since.
-func (r *returning) leave(from origin, body []byte, since time.Time, times int) {
+func (r *returning) leave(from origin, hash uint64, since time.Time, times int) {
 	if times >= maxReturns {
 		return
 	}
-	hash := r.hash(body)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.gone) >= maxDepartures {

@@ -30,7 +30,7 @@ func TestTheSameCallIsKnownAgain(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r.leave(me, []byte(base), since, 0)
+			r.leave(me, r.hash([]byte(base)), since, 0)
 			if got, _ := r.back(tt.from, []byte(tt.body)); got.Equal(since) != tt.same {
 				t.Errorf("back = %v", got)
 			}
@@ -40,12 +40,12 @@ func TestTheSameCallIsKnownAgain(t *testing.T) {
 			r.back(me, []byte(base))
 		})
 	}
-	r.leave(me, []byte("no JSON"), since, 0)
+	r.leave(me, r.hash([]byte("no JSON")), since, 0)
 	if got, _ := r.back(me, []byte("no JSON")); !got.Equal(since) {
 		t.Error("a body that is no JSON is not known again")
 	}
 	for n := range maxReturns + 2 {
-		r.leave(me, []byte(base), since, n)
+		r.leave(me, r.hash([]byte(base)), since, n)
 		if got, times := r.back(me, []byte(base)); !got.IsZero() != (n < maxReturns) || !got.IsZero() && times != n+1 {
 			t.Errorf("after %d returns: %v, %d", n, got, times)
 		}
@@ -72,7 +72,7 @@ func TestDeparturesAreForgotten(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"leave": func(t *rapid.T) {
 				k := pick(t)
-				r.leave(k.from, []byte(k.body), now, 0)
+				r.leave(k.from, r.hash([]byte(k.body)), now, 0)
 				left[k] = append(left[k], now)
 				total++
 			},
@@ -105,7 +105,7 @@ func TestDeparturesAreForgotten(t *testing.T) {
 	})
 	r := newReturning(time.Now)
 	for i := range 3 * maxDepartures {
-		r.leave(origin{"a", fmt.Sprint(i)}, []byte("{}"), time.Now(), 0)
+		r.leave(origin{"a", fmt.Sprint(i)}, r.hash([]byte("{}")), time.Now(), 0)
 	}
 	if len(r.gone) != maxDepartures || len(r.count) != maxDepartures {
 		t.Errorf("%d departures of %d origins are remembered", len(r.gone), len(r.count))
@@ -124,7 +124,7 @@ func BenchmarkReturning(b *testing.B) {
 	b.Run("one comes back", func(b *testing.B) {
 		r := newReturning(time.Now)
 		for b.Loop() {
-			r.leave(me, body, time.Now(), 0)
+			r.leave(me, r.hash(body), time.Now(), 0)
 			r.back(me, body)
 		}
 	})

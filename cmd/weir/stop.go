@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -69,89 +66,6 @@ func stop(ctx context.Context, out io.Writer, dir string, force bool) error {
 	}
 	fmt.Fprintln(out, "the gateway has ended")
 	return nil
-}
-
-// newStatus returns "weir status": what the gateway does, once.
-func newStatus() *cobra.Command {
-	var dir string
-	var asJSON bool
-	command := &cobra.Command{
-		Use:   "status",
-		Short: "Say what the gateway does now",
-		Long: `Say where the gateway is, which tools run through it, and for each model what is
-running, queued and retried, with the limit and why. The exit status is 1 if no
-gateway runs. --json prints all that it knows of itself.`,
-		Example: `  weir status
-  weir status --json`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			dir, err := stateDir(dir)
-			if err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Second)
-			defer cancel()
-			i, err := daemon.Find(ctx, dir)
-			if err != nil {
-				return err
-			}
-			s, err := i.State(ctx)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(s)
-			}
-			return printStatus(cmd.OutOrStdout(), s)
-		},
-	}
-	f := command.Flags()
-	f.StringVar(&dir, "state", "", "state `DIRECTORY` of the gateway (default $XDG_STATE_HOME/weir)")
-	f.BoolVar(&asJSON, "json", false, "print JSON")
-	return command
-}
-
-func printStatus(out io.Writer, s *daemon.State) error {
-	var b strings.Builder
-	fmt.Fprintf(&b, "http://%s (process %d, %s): %d running, %d queued\n", s.Listen, s.PID, s.Version, s.InFlight, s.Queued)
-	for _, who := range callers(s) {
-		fmt.Fprintf(&b, "  %s\n", who)
-	}
-	for _, account := range s.Accounts {
-		for _, l := range account.Lanes {
-			fmt.Fprintf(&b, "  %s: %d running, %d queued, %d to be retried; %s\n", l.Lane, l.InFlight, l.Queued, l.Retrying, l.Why)
-		}
-	}
-	_, err := io.WriteString(out, b.String())
-	return err
-}
-
-// callers says who has something running or queued, and which tools run idly.
-func callers(s *daemon.State) []string {
-	type count struct{ running, queued int }
-	counts := map[string]count{}
-	for _, run := range s.Runs {
-		counts[run] = count{}
-	}
-	for _, account := range s.Accounts {
-		for _, session := range account.Sessions {
-			who := session.Caller
-			if who == "" {
-				who = session.Name
-			}
-			if c, known := counts[who]; known || session.Running+session.Queued > 0 {
-				counts[who] = count{c.running + session.Running, c.queued + session.Queued}
-			}
-		}
-	}
-	var all []string
-	for _, who := range slices.Sorted(maps.Keys(counts)) {
-		c := counts[who]
-		all = append(all, fmt.Sprintf("%s (%d running, %d queued)", who, c.running, c.queued))
-	}
-	return all
 }
 
 // stateDir returns the state directory that is meant: the one given, that of the

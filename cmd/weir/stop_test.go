@@ -35,6 +35,21 @@ func TestStatusNamesWhoCalls(t *testing.T) {
 	}
 }
 
+func TestStatusLine(t *testing.T) {
+	s := &daemon.State{Snapshot: weir.Snapshot{InFlight: 2, Queued: 5, Accounts: []pool.Snapshot{
+		{Limit: 9, Lanes: []pool.LaneSnapshot{{Limit: 1, InFlight: 1}, {Limit: 3, InFlight: 1, Queued: 5}}}, {Limit: 1, Lanes: []pool.LaneSnapshot{{Limit: 7}}},
+	}}}
+	if got := statusLine(s); got != "▶2 ⧗5 limit 3" {
+		t.Errorf("%q", got)
+	}
+	if got := statusLine(&daemon.State{}); got != "▶0 ⧗0" {
+		t.Errorf("%q", got)
+	}
+	if status, out, errs := execute(t, "status", "--line", "--state", t.TempDir()); status != 0 || out+errs != "" {
+		t.Errorf("without a gateway: status %d, %q", status, out+errs)
+	}
+}
+
 func TestStopAndStatusWithoutAGateway(t *testing.T) {
 	dir := t.TempDir()
 	if status, out, _ := execute(t, "stop", "--state", dir); status != 0 || out != "no gateway runs\n" {

@@ -35,6 +35,9 @@ status 0, when no gateway runs.`,
   weir status --line`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asJSON && line {
+				return usageError{errors.New("--json and --line are two forms: choose one")}
+			}
 			dir, err := stateDir(dir)
 			if err != nil {
 				return err
@@ -68,7 +71,6 @@ status 0, when no gateway runs.`,
 	f.StringVar(&dir, "state", "", "state `DIRECTORY` of the gateway (default $XDG_STATE_HOME/weir)")
 	f.BoolVar(&asJSON, "json", false, "print JSON")
 	f.BoolVar(&line, "line", false, "print one line, for a prompt")
-	command.MarkFlagsMutuallyExclusive("json", "line")
 	return command
 }
 

@@ -45,7 +45,8 @@ func Run(p Program) (status int, err error) {
 			}
 			pass(pid, s)
 		case <-stopped.C:
-			// Woken, it is told by SIGCONT, which it passes on.
+			// By SIGSTOP, since Go's runtime ignores the terminal's own stop once it has been
+			// asked for. Woken, it is told by SIGCONT, which it passes on.
 			_ = syscall.Kill(syscall.Getpid(), syscall.SIGSTOP)
 		case change, open := <-changes:
 			switch {

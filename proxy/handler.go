@@ -60,6 +60,7 @@ type Handler struct {
 	holds     holds
 	classes   ClassFunc
 	returning *returning
+	roots     *roots
 	quota     int // status of quota answers; 0: the provider's
 	access    *Access
 	run       RunFunc
@@ -105,7 +106,7 @@ type Config struct {
 func New(cfg Config) *Handler {
 	h := &Handler{
 		governor: cfg.Transport.Governor, transport: cfg.Transport, routes: cfg.Routes,
-		guard: cfg.Guard, holds: holds{cfg.Hold, cfg.ToolHold}, classes: cfg.Class, returning: newReturning(func() time.Time { return time.Now().Round(0) }), // a machine that slept has forgotten
+		guard: cfg.Guard, holds: holds{cfg.Hold, cfg.ToolHold}, classes: cfg.Class, roots: &roots{}, returning: newReturning(func() time.Time { return time.Now().Round(0) }), // a machine that slept has forgotten
 		access: cfg.Access, run: cfg.Run, peer: cfg.Peer, done: cfg.Done, quota: http.StatusPaymentRequired,
 	}
 	if h.guard == nil {
@@ -118,7 +119,7 @@ func New(cfg Config) *Handler {
 		h.done = func(Record) {}
 	}
 	if cfg.After != nil {
-		h.returning = cfg.After.returning
+		h.returning, h.roots = cfg.After.returning, cfg.After.roots
 	}
 	if h.access == nil {
 		h.access = &Access{}
@@ -268,6 +269,9 @@ func (x *exchange) identify(r *http.Request, path string) {
 		by.Tool = t // a library's marks do not say which program has called it
 	}
 	x.tool = by.Tool
+	if by.Class == admission.Subagent && by.Own != "" {
+		by.Session = x.handler.roots.find(by.Session, by.Own)
+	}
 	x.call.Session = firstOf(clip(r.Header.Get("X-Weir-Session")), by.Session, x.caller.Session)
 	if r.Header.Get("X-Weir-Class") == "" {
 		x.call.Class = by.Class

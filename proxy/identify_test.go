@@ -71,6 +71,21 @@ func TestWhoseCallItIs(t *testing.T) {
 	}
 }
 
+func TestASubagentsSubagentIsOfTheRoot(t *testing.T) {
+	g := newGateway(t, relay(200, "application/json", chatWhole))
+	as := func(own, sender string) string {
+		g.do("POST", chatPath, ask("a"), "User-Agent", openCodeAgent, "X-Session-Id", own, "X-Parent-Session-Id", sender)
+		return (<-g.records).Session
+	}
+	for _, tt := range []struct{ own, sender, want string }{
+		{"s2", "s1", "s1"}, {"s3", "s2", "s1"}, {"s4", "s3", "s1"}, {"t2", "t1", "t1"}, {"s1", "s4", "s1"}, {"u", "u", "u"},
+	} {
+		if got := as(tt.own, tt.sender); got != tt.want {
+			t.Errorf("%s of %s counts to %s, want %s", tt.own, tt.sender, got, tt.want)
+		}
+	}
+}
+
 func TestAStrangersSessionIsItsProgramAndMachine(t *testing.T) {
 	g := newGateway(t, relay(200, "application/json", chatWhole))
 	g.do("POST", chatPath, askWhole, "User-Agent", "curl/8.5.0 with more")

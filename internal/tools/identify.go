@@ -17,7 +17,8 @@ import (
 // A Caller is whose call a request is, by what it says of itself.
 type Caller struct {
 	Tool     *Tool           // never nil: [Any] if no other
-	Session  string          // the root session, at most 64 bytes; empty: it names none
+	Own      string          // a sub-agent's own session, if it has one beside that which sent it
+	Session  string          // the root session, or that which sent the sub-agent, at most 64 bytes; empty: it names none
 	Class    admission.Class // how urgent it is
 	Patience time.Duration   // after which its client gives up, as it says; 0: it does not
 }
@@ -30,7 +31,7 @@ func Identify(h http.Header, f *Fields) Caller {
 	c.Session = session(m, h, f)
 	if m.Parent != "" {
 		if parent := clip(h.Get(m.Parent)); parent != "" {
-			c.Session, c.Class = parent, admission.Subagent
+			c.Own, c.Session, c.Class = c.Session, parent, admission.Subagent
 		}
 	}
 	if m.Agent != "" && h.Get(m.Agent) != "" || m.AgentText != "" && f.says(m.AgentText) {

@@ -345,6 +345,7 @@ func (b *answer) end(answered, left bool) {
 		i.Bytes, i.Merged = b.bytes, b.tail.Merged()
 		i.Left, i.Cut = !answered && left, !answered && !left
 	})
+	r.trace.finish(func(a *Attempt) { a.End = r.now() })
 	if !answered {
 		j.cancel(nil) // so that the provider is rid of it now
 	}

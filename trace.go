@@ -12,9 +12,23 @@ import (
 // A Trace watches one request through a [Transport]: put one into its context
 // with [WithTrace] and read [Trace.Info] at any time. The zero Trace is ready.
 type Trace struct {
-	mu   sync.Mutex // guards the fields below
-	info TraceInfo
-	slot *Slot
+	mu       sync.Mutex // guards the fields below
+	info     TraceInfo
+	slot     *Slot
+	attempts []Attempt
+}
+
+// maxTraced is how many attempts of a request are remembered one by one.
+const maxTraced = 32
+
+// An Attempt is one attempt of a request.
+type Attempt struct {
+	Start     time.Time
+	End       time.Time // of the answer, or of what was read of a refusal; zero: it goes on
+	Level     int       // attempts in flight in the lane at the start, itself included
+	Kind      provider.Kind
+	Code      string // the provider's
+	RequestID string // the provider's
 }
 
 // TraceInfo is what is known of a request.
@@ -46,6 +60,38 @@ func (t *Trace) Info() TraceInfo {
 	info := t.info
 	info.Verdicts = slices.Clone(info.Verdicts)
 	return info
+}
+
+// Attempts returns the attempts so far, at most the first 32.
+func (t *Trace) Attempts() []Attempt {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.attempts)
+}
+
+// begin remembers an attempt that starts. A nil Trace remembers nothing.
+func (t *Trace) begin(a Attempt) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.attempts) < maxTraced {
+		t.attempts = append(t.attempts, a)
+	}
+}
+
+// finish changes what is remembered of the last attempt. A nil Trace remembers
+// nothing.
+func (t *Trace) finish(change func(*Attempt)) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n := t.info.Attempts; n > 0 && n <= len(t.attempts) {
+		change(&t.attempts[n-1])
+	}
 }
 
 // Ahead returns how many requests of the lane are ahead, or -1 if the request

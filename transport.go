@@ -221,13 +221,23 @@ func (r *request) started() {
 		i.Admitted = r.slot.entry.Admitted()
 		i.Event = nil
 	})
+	r.trace.begin(Attempt{Start: r.now(), Level: r.slot.entry.Level()})
 }
+
+// now is the moment by the governor's clock.
+func (r *request) now() time.Time { return r.transport.Governor.clock.now() }
 
 func (r *request) judged(o pool.Outcome) {
 	r.trace.note(func(i *TraceInfo) {
 		i.Verdicts = append(i.Verdicts, o.Kind)
 		i.Last, i.Hint = o.Verdict, o.Hint
 		i.Passed = i.Passed || o.Kind == provider.OK
+	})
+	r.trace.finish(func(a *Attempt) {
+		a.Kind, a.Code, a.RequestID = o.Kind, o.Code, o.RequestID
+		if o.Kind != provider.OK {
+			a.End = r.now()
+		}
 	})
 }
 

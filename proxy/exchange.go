@@ -249,7 +249,10 @@ func (x *exchange) end() {
 		TraceInfo: x.trace.Info(), Dialect: x.dialect, Start: x.start, End: time.Now(), FirstByte: x.firstByte,
 		Status: x.status, Sent: x.sent, Error: x.errorName, KeptAlive: x.committed,
 	}
-	r.ID = x.id
+	r.ID, r.Tries = x.id, x.trace.Attempts()
+	if x.tool != nil {
+		r.Tool = x.tool.Name
+	}
 	r.Left = r.Left || x.gone
 	if x.target.Profile != nil {
 		r.Provider = x.target.Profile.Name

@@ -27,11 +27,13 @@ type Record struct {
 	Provider   string
 	Dialect    provider.Dialect
 	Start, End time.Time
-	FirstByte  time.Duration // from the start to the first byte of the answer, keep-alives included; 0: none
-	Status     int           // 499: the client went away before there was one
-	Sent       int64         // bytes of the answer's body that went to the client
-	Error      string        // X-Weir-Error, if weir answered
-	KeptAlive  bool          // keep-alives went out before the answer
+	FirstByte  time.Duration  // from the start to the first byte of the answer, keep-alives included; 0: none
+	Status     int            // 499: the client went away before there was one
+	Sent       int64          // bytes of the answer's body that went to the client
+	Error      string         // X-Weir-Error, if weir answered
+	KeptAlive  bool           // keep-alives went out before the answer
+	Tool       string         // the name of the client's tool; empty: not known
+	Tries      []weir.Attempt // the first 32
 }
 
 // Outcome is how a request ended, of a small set: by weir's own word for it, or

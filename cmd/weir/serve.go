@@ -240,7 +240,7 @@ func (o *serveOptions) ready(cmd *cobra.Command, d *daemon.Daemon) {
 	fmt.Fprintf(out, "state: http://%s/weir/api/state   metrics: http://%s/metrics\n", d.Addr(), d.Addr())
 	fmt.Fprintf(out, "point a tool at it: http://%s/v1 (OpenAI) or http://%s/anthropic (ANTHROPIC_BASE_URL); keys stay in the tool\n", d.Addr(), d.Addr())
 	if d.Shared() {
-		fmt.Fprintln(cmd.ErrOrStderr(), "weir: another weir uses the state directory: this one reads it, but keeps nothing that it learns (--state names another)")
+		fmt.Fprintln(cmd.ErrOrStderr(), "weir: another weir uses the state directory: this one reads it, but keeps nothing that it learns, and no journal (--state names another)")
 	}
 }
 

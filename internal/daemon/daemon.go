@@ -20,6 +20,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/internal/config"
+	"github.com/weirhq/weir/internal/journal"
 	"github.com/weirhq/weir/internal/peer"
 	"github.com/weirhq/weir/limit"
 	"github.com/weirhq/weir/metrics"
@@ -56,11 +57,12 @@ type Config struct {
 	Keys        map[string]string // that the gateway adds, by provider
 	Tokens      []string          // that let callers in
 	Class       proxy.ClassFunc
-	MaxQueue    int      // zero: weir.DefaultMaxQueue
-	MaxBytes    int64    // zero: weir.DefaultMaxBytes
-	QuotaStatus int      // 429 leaves answers about quotas as they are; else 402
-	TermsAgreed bool     // a coding plan may be served beyond loopback
-	Warnings    []string // to be said at the start
+	MaxQueue    int              // zero: weir.DefaultMaxQueue
+	MaxBytes    int64            // zero: weir.DefaultMaxBytes
+	QuotaStatus int              // 429 leaves answers about quotas as they are; else 402
+	Retention   config.Retention // of the journal; zero: its defaults
+	TermsAgreed bool             // a coding plan may be served beyond loopback
+	Warnings    []string         // to be said at the start
 
 	// File is watched, and Again reads the configuration anew when it changes or when
 	// something comes from Hangup. Nil and empty: never.
@@ -104,6 +106,7 @@ type Daemon struct {
 	metrics  *metrics.Metrics
 	base     *http.Transport
 	store    *Store
+	journal  *journal.Journal // nil: none is kept
 	listener *gate
 	taken    string // what has the port that was asked for; empty: nothing
 	server   *http.Server
@@ -202,13 +205,15 @@ func (d *Daemon) wire(first *settings) error {
 	if err != nil {
 		d.log.Warn("what was learned earlier cannot be read and was set aside", "error", err)
 	}
+	d.journal = d.openJournal()
 	d.metrics = metrics.New(func() weir.Snapshot { return d.governor.Snapshot() })
 	d.governor, err = weir.New(weir.Config{
 		Limit: d.cfg.Limit, LimitOf: d.cfg.LimitOf, Profiles: d.cfg.Providers,
 		MaxQueue: d.cfg.MaxQueue, MaxBytes: d.cfg.MaxBytes, Secret: d.store.Secret(), State: state,
-		Observer: observers{d.metrics, &eventLog{d.log}},
+		Observer: observers{d.metrics, &eventLog{d.log}, &eventJournal{d.journal}},
 	})
 	if d.governor == nil {
+		d.journal.Close()
 		return err
 	}
 	if err != nil {
@@ -285,6 +290,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.governor.Close()
 	close(stopSaving)
 	<-saved
+	d.journal.Close()
 	d.base.CloseIdleConnections()
 	if handover != nil {
 		return errors.Join(handover, d.store.Leave())

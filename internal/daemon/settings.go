@@ -31,7 +31,7 @@ func FromFile(c *config.Config) Config {
 		Listen: c.Listen, Upstreams: c.Upstreams, Limit: c.Limit, State: c.State, LogFormat: c.LogFormat,
 		AllowHosts: c.AllowHosts, Stall: c.Stall, Hold: holdOf(c.Hold), ToolHold: map[string]proxy.Hold{},
 		Providers: c.Providers, LimitOf: c.LimitOf, Keys: c.Keys, Tokens: c.Tokens, Class: c.ClassOf,
-		MaxQueue: c.MaxQueue, MaxBytes: c.MaxBytes, QuotaStatus: c.QuotaStatus, TermsAgreed: c.TermsAgreed, Warnings: c.Warnings,
+		MaxQueue: c.MaxQueue, MaxBytes: c.MaxBytes, QuotaStatus: c.QuotaStatus, Retention: c.Retention, TermsAgreed: c.TermsAgreed, Warnings: c.Warnings,
 	}
 	if c.Drain != nil {
 		cfg.Drain = max(*c.Drain, time.Nanosecond) // zero is asked for: no time at all
@@ -171,6 +171,7 @@ func (cfg *Config) needRestart(next Config) []string {
 	}{
 		{"listen", cfg.Listen == next.Listen}, {"state", next.State == "" || cfg.State == next.State}, {"log_format", cfg.LogFormat == next.LogFormat},
 		{"max_queue", cfg.MaxQueue == next.MaxQueue}, {"max_bytes", cfg.MaxBytes == next.MaxBytes},
+		{"retention", cfg.Retention == next.Retention},
 	} {
 		if !k.same {
 			keys = append(keys, k.key)

@@ -1,0 +1,388 @@
+// Package journal keeps what becomes of requests, and of lanes, in a SQLite file that
+// people and reports read. Nobody ever waits for the disk: rows go into a bounded
+// memory, and one goroutine writes them in batches. What cannot be written is counted
+// and said.
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// File is the journal's name in a state directory.
+const File = "journal.db"
+
+// What a journal keeps when nobody says otherwise.
+const (
+	DefaultAge  = 30 * 24 * time.Hour
+	DefaultSize = 150_000_000 // bytes
+)
+
+const (
+	batchSize = 256                    // rows of one transaction
+	batchWait = 250 * time.Millisecond // that a row waits for others
+	maxWaits  = 8192                   // rows in memory; more are lost
+	trimEvery = time.Minute
+	maxPause  = 30 * time.Second // between tries at a file that cannot be written
+)
+
+// Options set up a [Journal].
+type Options struct {
+	Age  time.Duration    // rows go after it; zero: DefaultAge
+	Size int64            // bytes that the file may have; zero: DefaultSize
+	Now  func() time.Time // nil: time.Now
+	Log  *slog.Logger     // nil: nothing is said
+
+	open func() (sink, error) // for tests; nil: a file
+}
+
+// sink is where a journal writes to. Its methods are called one after the other.
+type sink interface {
+	write(rows []Row, now time.Time) error // all or nothing
+	trim(now time.Time) error
+	close() error
+}
+
+// A Journal takes rows. A nil Journal keeps nothing. Its methods may be called
+// concurrently. Use [Open].
+type Journal struct {
+	path string
+	opts Options
+
+	wake chan struct{} // there are rows, or enough for a batch
+	stop chan struct{}
+	done chan struct{} // the writer has ended
+
+	mu      sync.Mutex // guards the fields below
+	waiting []Row
+	written int64
+	lost    int64
+	closed  bool
+	off     bool // nothing can be kept until the next start
+
+	// The writer's own.
+	sink    sink
+	batch   []Row         // being written; kept if that fails
+	pause   time.Duration // until the next try; zero: all is well
+	trimmed time.Time
+	aside   time.Time // when a damaged file was set aside last
+	told    int64     // of the lost rows, in the journal
+}
+
+// Stats is what became of the rows that a [Journal] was given.
+type Stats struct {
+	Written, Waiting, Lost int64
+}
+
+// Open begins a journal at a path. The file is opened in the background: one that is
+// locked, full or damaged keeps nobody waiting, and is told to the log. A damaged one is
+// set aside, one that a newer weir has made is left alone and nothing is kept.
+func Open(path string, o Options) *Journal {
+	if o.Age == 0 {
+		o.Age = DefaultAge
+	}
+	if o.Size == 0 {
+		o.Size = DefaultSize
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.open == nil {
+		o.open = func() (sink, error) { return openFile(path, o.Age, o.Size) }
+	}
+	j := &Journal{path: path, opts: o, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	go j.run()
+	return j
+}
+
+// Add gives the journal a row, which must not be changed afterwards. It never waits:
+// if too many wait to be written, or the journal is closed, the row is lost and counted.
+func (j *Journal) Add(r Row) {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	if j.closed || j.off || len(j.waiting) >= maxWaits {
+		j.lost++
+		j.mu.Unlock()
+		return
+	}
+	j.waiting = append(j.waiting, r)
+	n := len(j.waiting)
+	j.mu.Unlock()
+	if n == 1 || n == batchSize {
+		select {
+		case j.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Stats tells what became of the rows so far.
+func (j *Journal) Stats() Stats {
+	if j == nil {
+		return Stats{}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return Stats{Written: j.written, Waiting: int64(len(j.waiting)), Lost: j.lost}
+}
+
+// Close writes what waits and closes the file. Rows that come later are lost. It may be
+// called more than once.
+func (j *Journal) Close() {
+	if j == nil {
+		return
+	}
+	j.mu.Lock()
+	first := !j.closed
+	j.closed = true
+	j.mu.Unlock()
+	if first {
+		close(j.stop)
+	}
+	<-j.done
+}
+
+// run is the writer.
+func (j *Journal) run() {
+	defer close(j.done)
+	j.prepare()
+	for {
+		stopping := j.await()
+		if j.prepare() {
+			j.flush()
+		}
+		if stopping {
+			j.end()
+			return
+		}
+		if j.sink != nil && j.pause == 0 && j.since(j.trimmed) >= trimEvery {
+			j.trim()
+		}
+	}
+}
+
+// await waits until there is something to do; true: it is the last time.
+func (j *Journal) await() (stopping bool) {
+	if j.pause > 0 {
+		return j.rest(j.pause, nil)
+	}
+	timer := time.NewTimer(trimEvery)
+	defer timer.Stop()
+	select {
+	case <-j.stop:
+		return true
+	case <-timer.C:
+		return false
+	case <-j.wake:
+	}
+	j.mu.Lock()
+	full := len(j.waiting) >= batchSize
+	j.mu.Unlock()
+	if full {
+		return false
+	}
+	return j.rest(batchWait, j.wake)
+}
+
+// rest waits for a while, or until it is woken; true: the journal is being closed.
+func (j *Journal) rest(d time.Duration, wake <-chan struct{}) (stopping bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-j.stop:
+		return true
+	case <-timer.C:
+	case <-wake:
+	}
+	return false
+}
+
+// since is how long ago a moment is; one that is still to come, for the clock was set
+// back, is long ago.
+func (j *Journal) since(t time.Time) time.Duration {
+	d := j.opts.Now().Sub(t)
+	if d < 0 {
+		return trimEvery
+	}
+	return d
+}
+
+// prepare opens the file, if it is not.
+func (j *Journal) prepare() bool {
+	if j.sink != nil {
+		return true
+	}
+	j.mu.Lock()
+	off := j.off
+	j.mu.Unlock()
+	if off {
+		return false
+	}
+	s, err := j.opts.open()
+	if err != nil {
+		j.failed(err)
+		return j.sink != nil // in a damaged one's place
+	}
+	j.sink = s
+	return true
+}
+
+// flush writes what waits, in batches, until a batch fails.
+func (j *Journal) flush() {
+	for j.take() {
+		if !j.prepare() {
+			return
+		}
+		if err := j.sink.write(j.batch, j.opts.Now()); err != nil {
+			j.failed(err)
+			if j.pause > 0 {
+				return
+			}
+			continue // a new file is in the damaged one's place
+		}
+		j.mu.Lock()
+		j.written += int64(len(j.batch))
+		j.mu.Unlock()
+		j.batch = nil
+		j.works()
+	}
+	if j.pause > 0 && j.sink != nil {
+		j.works() // it can be opened, or trimmed, again
+	}
+}
+
+// take makes a batch of what waits, unless there is one; false: there is nothing.
+func (j *Journal) take() bool {
+	if j.batch != nil {
+		return true
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := min(len(j.waiting), batchSize)
+	if n == 0 {
+		return false
+	}
+	j.batch = append(make([]Row, 0, n), j.waiting[:n]...)
+	left := copy(j.waiting, j.waiting[n:])
+	clear(j.waiting[left:])
+	j.waiting = j.waiting[:left]
+	return true
+}
+
+// failed says what is wrong, once, and decides how it goes on.
+func (j *Journal) failed(err error) {
+	var newer *VersionError
+	switch {
+	case errors.As(err, &newer):
+		j.opts.Log.Warn("no journal is kept until the next start: the file is left alone", "error", err)
+		j.turnOff()
+	case isDamaged(err):
+		j.setAside(err)
+	default:
+		j.backOff(err)
+	}
+}
+
+// turnOff gives up all that waits.
+func (j *Journal) turnOff() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.off = true
+	j.lost += int64(len(j.waiting) + len(j.batch))
+	j.waiting, j.batch = nil, nil
+	j.pause = 0
+}
+
+func (j *Journal) backOff(err error) {
+	if j.pause == 0 {
+		j.opts.Log.Warn("the journal cannot be written; requests go on, and it is tried again", "file", j.path, "error", err)
+	}
+	j.pause = min(max(2*j.pause, batchWait), maxPause)
+}
+
+// setAside makes room for a new file, and keeps the damaged one.
+func (j *Journal) setAside(err error) {
+	if j.sink != nil {
+		_ = j.sink.close() // it is damaged
+		j.sink = nil
+	}
+	if !j.aside.IsZero() && j.since(j.aside) < trimEvery {
+		j.backOff(fmt.Errorf("%w; that of the last minute was too", err))
+		return
+	}
+	j.aside = j.opts.Now()
+	aside := j.path + ".damaged-" + j.opts.Now().UTC().Format("20060102T150405.000")
+	if moved := rename(j.path, aside); moved != nil {
+		j.backOff(fmt.Errorf("%w; it cannot be set aside: %w", err, moved))
+		return
+	}
+	j.opts.Log.Warn("the journal is damaged and was set aside; a new one begins", "file", aside, "error", err)
+	s, err := j.opts.open()
+	if err != nil {
+		j.backOff(err)
+		return
+	}
+	j.sink, j.pause = s, 0
+}
+
+// rename moves a database with what belongs to it.
+func rename(from, to string) error {
+	for _, part := range []string{"-wal", "-shm"} {
+		if err := os.Rename(from+part, to+part); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return os.Rename(from, to)
+}
+
+// works says that the file can be written again, and tells it what it lacks.
+func (j *Journal) works() {
+	lost := j.Stats().Lost - j.told
+	if j.pause == 0 && lost == 0 {
+		return
+	}
+	j.pause = 0
+	if lost > 0 {
+		now := j.opts.Now()
+		if err := j.sink.write([]Row{Change{At: now, Kind: KindLost, Count: lost}}, now); err != nil {
+			j.failed(err)
+			return
+		}
+		j.told += lost
+	}
+	j.opts.Log.Info("the journal is written again", "lost", lost)
+}
+
+func (j *Journal) trim() {
+	j.trimmed = j.opts.Now()
+	if err := j.sink.trim(j.trimmed); err != nil {
+		j.failed(err)
+	}
+}
+
+// end closes the file, and says what it will never have.
+func (j *Journal) end() {
+	j.mu.Lock()
+	j.lost += int64(len(j.waiting) + len(j.batch))
+	j.waiting, j.batch = nil, nil
+	lost := j.lost - j.told
+	j.mu.Unlock()
+	if lost > 0 {
+		j.opts.Log.Warn("the journal lacks some rows", "lost", lost)
+	}
+	if j.sink == nil {
+		return
+	}
+	if err := j.sink.close(); err != nil {
+		j.opts.Log.Warn("the journal cannot be closed", "file", j.path, "error", err)
+	}
+}

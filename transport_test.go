@@ -366,6 +366,28 @@ func TestATraceFollowsOneRequest(t *testing.T) {
 			info.Waited == 0 || info.Bytes != int64(len(good)) || info.ID == "" || info.Level != 1 || trace.Ahead() != -1 {
 			t.Errorf("%+v", info)
 		}
+		attempts := trace.Attempts()
+		if len(attempts) != 2 || attempts[0].Kind != provider.Concurrency || attempts[0].Code != "1302" || attempts[1].Kind != provider.OK ||
+			attempts[1].Level != 1 || attempts[0].End.IsZero() || attempts[1].End.IsZero() || !attempts[1].Start.After(attempts[0].End) {
+			t.Errorf("attempts %+v", attempts)
+		}
+	})
+}
+
+func TestATraceIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		_, c := setUp(t, weir.Config{}, func(r *http.Request) (*http.Response, error) {
+			if n++; n <= 50 {
+				return answer(r, 429, busy), nil
+			}
+			return answer(r, 200, good), nil
+		})
+		var trace weir.Trace
+		post(weir.WithTrace(t.Context(), &trace), c, "k", "glm-5")
+		if attempts := trace.Attempts(); trace.Info().Attempts != 51 || len(attempts) != 32 || attempts[31].Kind != provider.Concurrency {
+			t.Errorf("%d of %d attempts are remembered", len(attempts), trace.Info().Attempts)
+		}
 	})
 }
 

@@ -7,18 +7,20 @@ import (
 	"time"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/internal/journal"
 	"github.com/weirhq/weir/proxy"
 )
 
 // State is what /weir/api/state shows.
 type State struct {
-	Version   string    `json:"version"`
-	PID       int       `json:"pid"`
-	Started   time.Time `json:"started"`
-	Listen    string    `json:"listen"`
-	Upstream  string    `json:"upstream"`
-	Persisted bool      `json:"persisted"` // what is learned is kept
-	Runs      []string  `json:"runs"`      // of tools, that live: "opencode in ~/shop"
+	Version   string         `json:"version"`
+	PID       int            `json:"pid"`
+	Started   time.Time      `json:"started"`
+	Listen    string         `json:"listen"`
+	Upstream  string         `json:"upstream"`
+	Persisted bool           `json:"persisted"`         // what is learned is kept
+	Runs      []string       `json:"runs"`              // of tools, that live: "opencode in ~/shop"
+	Journal   *journal.Stats `json:"journal,omitempty"` // its rows since the start; nil: none is kept
 	weir.Snapshot
 }
 
@@ -68,10 +70,15 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Daemon) state() State {
-	return State{
+	s := State{
 		Version: d.cfg.Version, PID: d.store.pid, Started: d.started, Listen: d.Addr(),
 		Upstream: d.Upstreams(), Persisted: !d.store.ReadOnly(), Runs: d.runs.titles(), Snapshot: d.governor.Snapshot(),
 	}
+	if d.journal != nil {
+		stats := d.journal.Stats()
+		s.Journal = &stats
+	}
+	return s
 }
 
 func reply(w http.ResponseWriter, status int, v any) {

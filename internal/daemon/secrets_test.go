@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/weirhq/weir/internal/journal"
 	"github.com/weirhq/weir/internal/simulate"
 )
 
@@ -49,6 +50,9 @@ func TestNothingSecretIsWrittenAnywhere(t *testing.T) {
 			req.Header.Set("Authorization", "Bearer "+marked+"-bearer")
 			req.Header.Set("X-Api-Key", marked+"-x-api-key")
 			req.Header.Set("Cookie", marked+"-cookie")
+			req.Header.Set("X-Goog-Api-Key", marked+"-goog")
+			req.Header.Set("X-Stranger", marked+"-header")
+			req.Header.Set("User-Agent", marked+"-agent")
 			req.Header.Set("X-Weir-Max-Wait", "10s")
 			_, _, body := send(req)
 			if model == "fine" && i < 3 && !strings.Contains(body, marked+"-answer") {
@@ -77,6 +81,9 @@ func TestNothingSecretIsWrittenAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		places[name] = string(data)
+	}
+	if !strings.Contains(places[journal.File], "/fine") || !strings.Contains(places[journal.File], "1302") {
+		t.Error("the journal does not have the requests: the test proves nothing")
 	}
 	for where, text := range places {
 		if len(text) == 0 && where != lockFile {

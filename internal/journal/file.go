@@ -61,6 +61,8 @@ func isDamaged(err error) bool {
 
 // file is the sink of a gateway.
 type file struct {
+	path     string
+	info     os.FileInfo // tells it from another at the same path
 	db       *sql.DB
 	requests *sql.Stmt
 	changes  *sql.Stmt
@@ -83,6 +85,9 @@ func openFile(path string, age time.Duration, size int64) (*file, error) {
 	if err := made.Close(); err != nil {
 		return nil, err
 	}
+	if err := checkVersion(path); err != nil {
+		return nil, err
+	}
 	// auto_vacuum counts only before the first table; a second is long enough for a
 	// reader that is in the way, and for the end of the program.
 	db, err := sql.Open("sqlite", address(path, "mode=rw", "_pragma=busy_timeout(1000)", "_pragma=auto_vacuum(incremental)",
@@ -91,11 +96,22 @@ func openFile(path string, age time.Duration, size int64) (*file, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	f := &file{db: db, age: age, size: size}
-	if err := f.prepare(path); err != nil {
+	f := &file{path: path, db: db, age: age, size: size}
+	f.info, err = os.Stat(path)
+	if err = errors.Join(err, f.prepare(path)); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return f, nil
+}
+
+// checkVersion looks whether a file is for this weir, without a trace in it.
+func checkVersion(path string) error {
+	db, err := sql.Open("sqlite", address(path, "mode=ro", "_pragma=busy_timeout(1000)"))
+	if err != nil {
+		return err
+	}
+	_, err = versionOf(db, path)
+	return errors.Join(err, db.Close())
 }
 
 // address is the URI of a database.

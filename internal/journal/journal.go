@@ -75,7 +75,9 @@ type Journal struct {
 
 // Stats is what became of the rows that a [Journal] was given.
 type Stats struct {
-	Written, Waiting, Lost int64
+	Written int64 `json:"written"`
+	Waiting int64 `json:"waiting"` // for the disk
+	Lost    int64 `json:"lost"`
 }
 
 // Open begins a journal at a path. The file is opened in the background: one that is
@@ -287,6 +289,10 @@ func (j *Journal) failed(err error) {
 		j.turnOff()
 	case isDamaged(err):
 		j.setAside(err)
+	case errors.Is(err, errGone):
+		_ = j.sink.close() // nobody can read it
+		j.sink = nil
+		j.backOff(err)
 	default:
 		j.backOff(err)
 	}

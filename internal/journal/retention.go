@@ -1,10 +1,21 @@
 package journal
 
-import "time"
+import (
+	"errors"
+	"os"
+	"time"
+)
+
+// errGone is that of a file that is not at its path any more, so that what is written
+// can never be read.
+var errGone = errors.New("the file was moved or removed")
 
 // trim implements sink: what is too old goes, and then the oldest until the file is
 // small enough.
 func (f *file) trim(now time.Time) error {
+	if there, err := os.Stat(f.path); err != nil || !os.SameFile(there, f.info) {
+		return errGone
+	}
 	if err := f.trimAge(now); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ const (
 	batchWait = 250 * time.Millisecond // that a row waits for others
 	maxWaits  = 8192                   // rows in memory; more are lost
 	trimEvery = time.Minute
+	trimRows  = 10_000           // after which it is trimmed sooner
 	maxPause  = 30 * time.Second // between tries at a file that cannot be written
 )
 
@@ -62,13 +63,14 @@ type Journal struct {
 	written int64
 	lost    int64
 	closed  bool
-	off     bool // nothing can be kept until the next start
+	off     bool  // nothing can be kept until the next start
+	batch   []Row // being written; kept if that fails. Only the writer changes it
 
 	// The writer's own.
 	sink    sink
-	batch   []Row         // being written; kept if that fails
 	pause   time.Duration // until the next try; zero: all is well
 	trimmed time.Time
+	fresh   int       // rows since
 	aside   time.Time // when a damaged file was set aside last
 	told    int64     // of the lost rows, in the journal
 }
@@ -134,7 +136,7 @@ func (j *Journal) Stats() Stats {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return Stats{Written: j.written, Waiting: int64(len(j.waiting)), Lost: j.lost}
+	return Stats{Written: j.written, Waiting: int64(len(j.waiting) + len(j.batch)), Lost: j.lost}
 }
 
 // Close writes what waits and closes the file. Rows that come later are lost. It may be
@@ -166,9 +168,7 @@ func (j *Journal) run() {
 			j.end()
 			return
 		}
-		if j.sink != nil && j.pause == 0 && j.since(j.trimmed) >= trimEvery {
-			j.trim()
-		}
+		j.trim()
 	}
 }
 
@@ -253,9 +253,11 @@ func (j *Journal) flush() {
 		}
 		j.mu.Lock()
 		j.written += int64(len(j.batch))
-		j.mu.Unlock()
+		j.fresh += len(j.batch)
 		j.batch = nil
+		j.mu.Unlock()
 		j.works()
+		j.trim()
 	}
 	if j.pause > 0 && j.sink != nil {
 		j.works() // it can be opened, or trimmed, again
@@ -368,8 +370,12 @@ func (j *Journal) works() {
 	j.opts.Log.Info("the journal is written again", "lost", lost)
 }
 
+// trim lets the file forget, now and then.
 func (j *Journal) trim() {
-	j.trimmed = j.opts.Now()
+	if j.sink == nil || j.pause > 0 || j.fresh < trimRows && j.since(j.trimmed) < trimEvery {
+		return
+	}
+	j.trimmed, j.fresh = j.opts.Now(), 0
 	if err := j.sink.trim(j.trimmed); err != nil {
 		j.failed(err)
 	}

@@ -148,8 +148,8 @@ func TestNobodyWaitsForADiskThatHangs(t *testing.T) {
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("adding waited %v", waited)
 		}
-		if got := j.Stats(); got.Lost != 70 || got.Waiting != maxWaits {
-			t.Errorf("stats %+v, want 70 lost and %d waiting", got, maxWaits)
+		if got := j.Stats(); got.Lost != 70 || got.Waiting != batchSize+maxWaits {
+			t.Errorf("stats %+v, want 70 lost and %d waiting", got, batchSize+maxWaits)
 		}
 		close(m.stuck)
 		time.Sleep(batchWait)
@@ -211,6 +211,14 @@ func TestTheFileIsTrimmedNowAndThen(t *testing.T) {
 		time.Sleep(10*trimEvery + time.Second)
 		if more := m.trimmings() - first; first != 1 || more < 9 || more > 11 {
 			t.Errorf("trimmed %d times at once and %d in ten minutes", first, more)
+		}
+		first = m.trimmings()
+		for range 2 * trimRows / 2000 {
+			addRequests(j, 2000)
+			m.has()
+		}
+		if more := m.trimmings() - first; more < 1 || more > 2 {
+			t.Errorf("trimmed %d times in %d rows", more, 2*trimRows)
 		}
 	})
 }

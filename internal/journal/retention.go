@@ -50,7 +50,7 @@ func (f *file) trimAge(now time.Time) error {
 
 // trimSize goes by the order in which rows came, which no clock can change.
 func (f *file) trimSize() error {
-	most := max(f.size-walSize, f.size/2)
+	most := max(f.size-2*walSize, f.size/2) // room for the log beside it, and what comes until the next time
 	for {
 		used, err := f.used()
 		if err != nil || used <= most {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Formats are those that [Export] writes.
+// formats are those that [Export] writes.
 var formats = map[string]func(io.Writer) writer{"jsonl": newJSONL, "csv": newCSV}
 
 // IsFormat tells whether [Export] knows a format: jsonl or csv.

@@ -19,13 +19,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // memory is a sink that a test can break. While it is stuck, writes wait.
 type memory struct {
-	mu     sync.Mutex // guards the fields below
-	rows   []Row
-	sizes  []int // of the batches
-	fault  error
-	stuck  chan struct{}
-	trims  int
-	closed bool
+	mu        sync.Mutex // guards the fields below
+	rows      []Row
+	sizes     []int // of the batches
+	fault     error
+	untrimmed error
+	stuck     chan struct{}
+	trims     int
+	closed    bool
 }
 
 func (m *memory) write(rows []Row, _ time.Time) error {
@@ -49,7 +50,7 @@ func (m *memory) trim(time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.trims++
-	return m.fault
+	return m.untrimmed
 }
 
 // trimmings is how often it was trimmed, when all goroutines of the bubble rest.
@@ -219,6 +220,21 @@ func TestTheFileIsTrimmedNowAndThen(t *testing.T) {
 		}
 		if more := m.trimmings() - first; more < 1 || more > 2 {
 			t.Errorf("trimmed %d times in %d rows", more, 2*trimRows)
+		}
+	})
+}
+
+func TestAFileThatCannotBeTrimmedIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{untrimmed: errors.New("disk is full")}
+		j, log := begin(t, m)
+		for range 10 {
+			addRequests(j, 1)
+			time.Sleep(trimEvery)
+		}
+		m.has()
+		if got := j.Stats(); got.Written != 10 || strings.Count(log.String(), "cannot be made smaller") != 1 || m.trimmings() < 5 {
+			t.Errorf("stats %+v, trimmed %d times, said:\n%s", got, m.trimmings(), log)
 		}
 	})
 }

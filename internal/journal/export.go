@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -173,8 +174,8 @@ func (t *table) write(e exported) error {
 		attempts = string(data)
 	}
 	return t.Write([]string{
-		e.Kind, e.ID, e.Lane, e.Session, e.Tool, e.Class, e.Dialect, e.Start, e.Admitted, e.End, number(e.WaitedMS), number(e.FirstByteMS), count(e.InFlight),
-		whole(e.Tries), whole(e.Retries), e.Verdict, e.Code, e.ProviderID, count(e.Status), e.Outcome, long(e.Bytes), strconv.FormatBool(e.KeptAlive),
+		e.Kind, e.ID, plain(e.Lane), plain(e.Session), e.Tool, e.Class, e.Dialect, e.Start, e.Admitted, e.End, number(e.WaitedMS), number(e.FirstByteMS), count(e.InFlight),
+		whole(e.Tries), whole(e.Retries), e.Verdict, plain(e.Code), plain(e.ProviderID), count(e.Status), e.Outcome, long(e.Bytes), strconv.FormatBool(e.KeptAlive),
 		count(e.Limit), e.Reason, e.Why, e.Until, count(int(e.Count)), attempts,
 	})
 }
@@ -188,6 +189,14 @@ func (t *table) flush() error {
 }
 
 // The cells; what is not known is empty.
+
+// plain keeps a spreadsheet from taking a name, which comes from outside, for a formula.
+func plain(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
 
 func number(f *float64) string {
 	if f == nil {

@@ -27,6 +27,7 @@ func TestDeployedQueriesNameWhatThereIs(t *testing.T) {
 		return weir.Snapshot{Accounts: []pool.Snapshot{{Account: "zai/1", Lanes: []pool.LaneSnapshot{{Lane: "zai/1/glm-5"}}}}}
 	})
 	m.Request(Request{Outcome: "ok"})
+	m.Journal(func() (written, lost int64) { return 2, 1 })
 	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,21 @@ var (
 	_ prometheus.Collector = (*Metrics)(nil)
 )
 
+// Journal shows how many rows a journal has written and lost since the start, which it
+// asks for at each scrape. It is called once, before the first scrape.
+func (m *Metrics) Journal(rows func() (written, lost int64)) {
+	m.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "weir_journal_rows_total", Help: "Rows that the journal has written."}, func() float64 {
+			written, _ := rows()
+			return float64(written)
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "weir_journal_lost_rows_total", Help: "Rows that the journal could not write."}, func() float64 {
+			_, lost := rows()
+			return float64(lost)
+		}),
+	)
+}
+
 // New returns metrics that read the governor's state through snapshot, which is
 // called at each scrape.
 func New(snapshot func() weir.Snapshot) *Metrics {

@@ -207,6 +207,12 @@ func (d *Daemon) wire(first *settings) error {
 	}
 	d.journal = d.openJournal()
 	d.metrics = metrics.New(func() weir.Snapshot { return d.governor.Snapshot() })
+	if d.journal != nil {
+		d.metrics.Journal(func() (written, lost int64) {
+			s := d.journal.Stats()
+			return s.Written, s.Lost
+		})
+	}
 	d.governor, err = weir.New(weir.Config{
 		Limit: d.cfg.Limit, LimitOf: d.cfg.LimitOf, Profiles: d.cfg.Providers,
 		MaxQueue: d.cfg.MaxQueue, MaxBytes: d.cfg.MaxBytes, Secret: d.store.Secret(), State: state,

@@ -28,13 +28,13 @@ func NewAccess(keys map[string]string, tokens []string) *Access {
 	return a
 }
 
-// tokenHeader carries a token where a key cannot.
-const tokenHeader = "X-Weir-Token"
+// TokenHeader carries a token where a key cannot.
+const TokenHeader = "X-Weir-Token"
 
 // Bears tells whether a request has a token, as a header of its own or in place of a
 // key.
 func (a *Access) Bears(r *http.Request) bool {
-	return a.isToken(r.Header.Get(tokenHeader)) || a.inPlaceOfKey(r)
+	return a.isToken(r.Header.Get(TokenHeader)) || a.inPlaceOfKey(r)
 }
 
 func (a *Access) inPlaceOfKey(r *http.Request) bool {
@@ -72,7 +72,7 @@ func (a *Access) admit(r *http.Request, to string, trusted bool) (key string, d 
 		return "", &denial{http.StatusUnauthorized, "token-required", "this gateway adds the key itself, so callers must show that they may: with one of its tokens in place of a key, in X-Weir-Token, or under weir run"}
 	case key != "":
 		return key, nil
-	case len(a.tokens) > 0 && !IsLocal(r) && !trusted && !a.isToken(r.Header.Get(tokenHeader)):
+	case len(a.tokens) > 0 && !IsLocal(r) && !trusted && !a.isToken(r.Header.Get(TokenHeader)):
 		return "", &denial{http.StatusUnauthorized, "token-required", "callers from other machines need one of this gateway's tokens, in X-Weir-Token"}
 	case a.inPlaceOfKey(r):
 		return "", &denial{http.StatusForbidden, "no-key", "this gateway has no key of " + to + ": send your own, and the token in X-Weir-Token"}

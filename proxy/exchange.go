@@ -207,6 +207,10 @@ func (x *exchange) answered() {
 	if x.call.Stream && x.tool.Configured() {
 		x.hash, x.hashed = x.handler.returning.hash(x.kept), true
 	}
+	x.dropBody()
+}
+
+func (x *exchange) dropBody() {
 	x.letBody()
 	x.kept, x.letBody = nil, nil
 }
@@ -218,8 +222,7 @@ func (x *exchange) ended() {
 		if x.ctx.Err() != nil || x.sentAway() {
 			x.depart(x.handler.returning.hash(x.kept))
 		}
-		x.letBody()
-		x.kept, x.letBody = nil, nil
+		x.dropBody()
 	} else if x.hashed && x.trace.Info().Left {
 		x.depart(x.hash)
 	}

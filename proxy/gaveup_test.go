@@ -34,12 +34,7 @@ func TestACallThatWasSentAwayKeepsItsPlace(t *testing.T) {
 					}
 					return slow.answer(n, r)
 				}})
-				as := func(session, body string) *client {
-					c := g.send(request("POST", chatPath, body, "User-Agent", openCodeAgent, "X-Session-Id", session))
-					synctest.Wait()
-					time.Sleep(time.Second)
-					return c
-				}
+				as := inSession(g, "User-Agent", openCodeAgent, "X-Session-Id")
 				mine := strings.Replace(ask("mine"), `"stream":true`, `"stream":false`, 1)
 				<-as("ses_1", mine).done
 				bad = false

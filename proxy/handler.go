@@ -108,7 +108,7 @@ type Config struct {
 func New(cfg Config) *Handler {
 	h := &Handler{
 		governor: cfg.Transport.Governor, transport: cfg.Transport, routes: cfg.Routes,
-		guard: cfg.Guard, holds: holds{cfg.Hold, cfg.ToolHold}, classes: cfg.Class, roots: &roots{}, returning: newReturning(func() time.Time { return time.Now().Round(0) }), // a machine that slept has forgotten
+		guard: cfg.Guard, holds: holds{cfg.Hold, cfg.ToolHold}, classes: cfg.Class,
 		access: cfg.Access, run: cfg.Run, peer: cfg.Peer, done: cfg.Done, quota: http.StatusPaymentRequired,
 	}
 	if h.guard == nil {
@@ -122,6 +122,9 @@ func New(cfg Config) *Handler {
 	}
 	if cfg.After != nil {
 		h.returning, h.roots = cfg.After.returning, cfg.After.roots
+	} else {
+		h.roots = &roots{}
+		h.returning = newReturning(func() time.Time { return time.Now().Round(0) }) // a machine that slept has forgotten
 	}
 	if h.access == nil {
 		h.access = &Access{}
@@ -187,17 +190,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // caller tells who sends a request: the run that its path names, else the process
-// at the other end, else what it says it is.
+// at the other end; neither may be known.
 func (h *Handler) caller(run string, r *http.Request) Caller {
 	if run != "" {
 		if c, ok := h.run(run); ok {
 			return c
 		}
 	}
-	if c, ok := h.peer(r.Context()); ok {
-		return c
-	}
-	return Caller{Session: stranger(r)}
+	c, _ := h.peer(r.Context())
+	return c
 }
 
 // name finds out whose call it is and how urgent; false means that the request
@@ -275,6 +276,9 @@ func (x *exchange) identify(r *http.Request, path string) {
 		by.Session = x.handler.roots.find(by.Session, by.Own)
 	}
 	x.call.Session = firstOf(clip(r.Header.Get("X-Weir-Session")), by.Session, x.caller.Session)
+	if x.call.Session == "" {
+		x.call.Session = stranger(r)
+	}
 	if r.Header.Get("X-Weir-Class") == "" {
 		x.call.Class = by.Class
 		if class, ok := x.handler.classes(r.Header, x.call.Model, path); ok {

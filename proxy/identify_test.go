@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -160,12 +161,7 @@ func TestAClientThatComesBackKeepsItsPlace(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				g := newGateway(t, after(10*time.Second, chatStream))
-				as := func(session, body string) *client {
-					c := g.send(request("POST", chatPath, body, "User-Agent", openCodeAgent, "X-Session-Id", session))
-					synctest.Wait()
-					time.Sleep(time.Second)
-					return c
-				}
+				as := inSession(g, "User-Agent", openCodeAgent, "X-Session-Id")
 				running := as("ses_0", ask("running"))
 				mine := as("ses_1", ask("mine"))
 				between := as("ses_2", ask("between"))
@@ -196,12 +192,7 @@ func TestAFallbackAfterContentKeepsItsPlace(t *testing.T) {
 				}
 				return slow.answer(n, r)
 			}})
-			as := func(session, body string) *client {
-				c := g.send(request("POST", chatPath, body, "User-Agent", agent, "X-Claude-Code-Session-Id", session))
-				synctest.Wait()
-				time.Sleep(time.Second)
-				return c
-			}
+			as := inSession(g, "User-Agent", agent, "X-Claude-Code-Session-Id")
 			mine := as("s1", ask("mine"))
 			running, between := as("s0", ask("running")), as("s2", ask("between"))
 			mine.leave()
@@ -221,12 +212,7 @@ func TestAFallbackAfterContentKeepsItsPlace(t *testing.T) {
 func TestATwinIsNotACopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t, after(10*time.Second, chatStream))
-		as := func(session, body string) *client {
-			c := g.send(request("POST", chatPath, body, "User-Agent", openCodeAgent, "X-Session-Id", session))
-			synctest.Wait()
-			time.Sleep(time.Second)
-			return c
-		}
+		as := inSession(g, "User-Agent", openCodeAgent, "X-Session-Id")
 		first := as("ses_1", ask("twin"))
 		between := as("ses_2", ask("between"))
 		second := as("ses_1", ask("twin")) // while the first one runs
@@ -293,6 +279,17 @@ func TestHoldsAreTheTools(t *testing.T) {
 				<-first.done
 			})
 		})
+	}
+}
+
+// inSession returns what sends a request of a session, whose name the last of the headers
+// carries, and lets a second pass in which it finds its place.
+func inSession(g *gateway, headers ...string) func(session, body string) *client {
+	return func(session, body string) *client {
+		c := g.send(request("POST", chatPath, body, append(slices.Clone(headers), session)...))
+		synctest.Wait()
+		time.Sleep(time.Second)
+		return c
 	}
 }
 

@@ -162,11 +162,7 @@ func newConfigSchema() *cobra.Command {
 
 // allProviders returns the providers that weir knows and those of the configuration
 // file, by name and in order.
-func allProviders() (names []string, profiles map[string]*provider.Profile, err error) {
-	file, err := config.LoadDefault("", os.LookupEnv)
-	if err != nil {
-		return nil, nil, wrongConfig(err)
-	}
+func allProviders(file *config.Config) (names []string, profiles map[string]*provider.Profile) {
 	names, profiles = provider.Names(), map[string]*provider.Profile{}
 	for _, name := range names {
 		profiles[name], _ = provider.Lookup(name)
@@ -174,7 +170,16 @@ func allProviders() (names []string, profiles map[string]*provider.Profile, err 
 	for _, p := range file.Providers {
 		names, profiles[p.Name] = append(names, p.Name), p
 	}
-	return names, profiles, nil
+	return names, profiles
+}
+
+// defaultConfig reads the default configuration file, if there is one.
+func defaultConfig() (*config.Config, error) {
+	file, err := config.LoadDefault("", os.LookupEnv)
+	if err != nil {
+		return nil, wrongConfig(err)
+	}
+	return file, nil
 }
 
 // wrongConfig is the error of a configuration file: all that is wrong with it.

@@ -21,7 +21,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/weirhq/weir"
-	"github.com/weirhq/weir/internal/config"
 	"github.com/weirhq/weir/internal/daemon"
 	"github.com/weirhq/weir/internal/doctor"
 	"github.com/weirhq/weir/internal/endpoint"
@@ -82,9 +81,9 @@ type doctorOptions struct {
 }
 
 func (o *doctorOptions) run(cmd *cobra.Command) error {
-	file, err := config.LoadDefault("", os.LookupEnv)
+	file, err := defaultConfig()
 	if err != nil {
-		return wrongConfig(err)
+		return err
 	}
 	routes, err := proxy.NewRoutes(o.upstreams, file.Providers...)
 	if err != nil {

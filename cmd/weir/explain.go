@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -54,9 +53,7 @@ Nothing is sent anywhere, and nothing of the text is printed but codes and reque
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(e)
+				return printJSON(cmd.OutOrStdout(), e)
 			}
 			return printExplanation(cmd.OutOrStdout(), e)
 		},
@@ -69,10 +66,11 @@ Nothing is sent anywhere, and nothing of the text is printed but codes and reque
 
 // explaining returns the providers that are asked.
 func explaining(upstream string) ([]*provider.Profile, error) {
-	names, profiles, err := allProviders()
+	file, err := defaultConfig()
 	if err != nil {
 		return nil, err
 	}
+	names, profiles := allProviders(file)
 	if upstream != "" {
 		p := profiles[upstream]
 		if p == nil {

@@ -74,7 +74,11 @@ func (o *runOptions) run(cmd *cobra.Command, name string, args []string) error {
 	if err != nil {
 		return missing(err, say)
 	}
-	l, err := o.plan(cmd.Context(), name, args)
+	file, err := defaultConfig()
+	if err != nil {
+		return err
+	}
+	l, err := o.plan(cmd.Context(), file, name, args)
 	var stuck *endpoint.StuckError
 	if errors.As(err, &stuck) {
 		say(err.Error())
@@ -83,7 +87,7 @@ func (o *runOptions) run(cmd *cobra.Command, name string, args []string) error {
 	if err != nil {
 		return err
 	}
-	starter, err := o.starter(say)
+	starter, err := o.starter(file, say)
 	if err != nil {
 		return err
 	}
@@ -169,16 +173,14 @@ func (l launch) toolName() string {
 
 // plan finds out where the tool's calls go, and whether they can be moved, before
 // anything is started.
-func (o *runOptions) plan(ctx context.Context, name string, args []string) (launch, error) {
-	names, profiles, err := allProviders()
-	if err != nil {
-		return launch{}, err
-	}
+func (o *runOptions) plan(ctx context.Context, file *config.Config, name string, args []string) (launch, error) {
+	names, profiles := allProviders(file)
 	if o.upstream != "" && profiles[o.upstream] == nil {
 		return launch{}, usageError{fmt.Errorf("--upstream %q: no provider has that name; known are %s", o.upstream, strings.Join(names, ", "))}
 	}
 	l := launch{args: args}
 	l.tool, _ = tools.ByProgram(name)
+	var err error
 	l.settings, err = endpoint.Find(ctx, thisSite(), l.tool, args, endpoint.KnownBy(names, profiles))
 	if err != nil {
 		return launch{}, err
@@ -191,8 +193,8 @@ func (o *runOptions) plan(ctx context.Context, name string, args []string) (laun
 }
 
 // starter finds or starts the gateway.
-func (o *runOptions) starter(say func(string)) (daemon.Starter, error) {
-	dir, err := stateDir(o.state)
+func (o *runOptions) starter(file *config.Config, say func(string)) (daemon.Starter, error) {
+	dir, err := stateDirOf(file, o.state)
 	if err != nil {
 		return daemon.Starter{}, err
 	}
@@ -200,8 +202,8 @@ func (o *runOptions) starter(say func(string)) (daemon.Starter, error) {
 	if err != nil {
 		return daemon.Starter{}, fmt.Errorf("weir does not find itself: %w", err)
 	}
-	named := config.Variables("", os.LookupEnv) // that the user means weir to have
-	env := daemon.CleanEnv(os.Environ(), func(name string) bool { return slices.Contains(named, name) })
+	// What the file names the user means weir to have.
+	env := daemon.CleanEnv(os.Environ(), func(name string) bool { return slices.Contains(file.Variables, name) })
 	return daemon.Starter{Dir: dir, Program: program, Env: env, Say: say}, nil
 }
 

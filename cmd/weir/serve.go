@@ -133,9 +133,9 @@ func (o *serveOptions) override(given func(flag string) bool, cfg *daemon.Config
 		cfg.Limit = fixed
 	}
 	if given("eager") {
-		var err error
-		if cfg.Limit.Eager, err = parseEager(o.eager); err != nil {
-			return err
+		var ok bool
+		if cfg.Limit.Eager, ok = config.ParseEager(o.eager); !ok {
+			return fmt.Errorf("--eager %q: want a share of calls from 0.25%% to 4%%", o.eager)
 		}
 	}
 	for name, d := range map[string]struct{ from, to *time.Duration }{
@@ -263,18 +263,4 @@ func parseLimit(s string) (limit.Config, error) {
 		return limit.Config{}, fmt.Errorf("--limit %q: want auto or a whole number from 1 to 65536", s)
 	}
 	return limit.Config{Min: n, Max: n, Start: n}, nil
-}
-
-// parseEager reads --eager, a percentage or a share.
-func parseEager(s string) (float64, error) {
-	number, percent := strings.CutSuffix(s, "%")
-	share, err := strconv.ParseFloat(number, 64)
-	if percent {
-		share /= 100
-	}
-	// Written so that a NaN is refused as well.
-	if err != nil || !(share >= limit.MinEager && share <= limit.MaxEager) {
-		return 0, fmt.Errorf("--eager %q: want a share of calls from 0.25%% to 4%%", s)
-	}
-	return share, nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -74,9 +73,20 @@ func stateDir(given string) (string, error) {
 	if given != "" {
 		return filepath.Abs(given)
 	}
-	// What is wrong with the file is told by those who need it.
-	if c, err := config.LoadDefault("", os.LookupEnv); err == nil && c.State != "" {
-		return c.State, nil
+	file, err := defaultConfig()
+	if err != nil { // told by those who need the file
+		file = &config.Config{}
+	}
+	return stateDirOf(file, "")
+}
+
+// stateDirOf is stateDir for a configuration file that has been read.
+func stateDirOf(file *config.Config, given string) (string, error) {
+	switch {
+	case given != "":
+		return filepath.Abs(given)
+	case file.State != "":
+		return file.State, nil
 	}
 	return daemon.DefaultStateDir()
 }

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -45,6 +43,7 @@ type Config struct {
 	Retention    Retention
 	TermsAgreed  bool     // the user has read what a coding plan may be used for
 	Warnings     []string // what is allowed, and wants a second look
+	Variables    []string // of the environment, that the file refers to
 	File         string   // where it was read; empty: there is none
 	defaultKey   string   // of the first upstream, until that is known
 	keyOfDefault bool
@@ -140,16 +139,6 @@ func Match(pattern, text string) bool {
 	return true
 }
 
-// Loopback tells whether an address with a port can be reached from this machine only.
-func Loopback(listen string) bool {
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return false
-	}
-	a, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
-}
-
 // DefaultFile is where the configuration file is looked for: below $XDG_CONFIG_HOME, or
 // below ~/.config without it.
 func DefaultFile(lookup func(string) (string, bool)) (string, error) {
@@ -219,25 +208,4 @@ func LoadDefault(file string, lookup func(string) (string, bool)) (*Config, erro
 		return &Config{}, nil
 	}
 	return c, err
-}
-
-// Variables returns the names of the variables that a file refers to, the default one
-// if the name is empty. A file that cannot be read refers to none.
-func Variables(file string, lookup func(string) (string, bool)) []string {
-	if file == "" {
-		var err error
-		if file, err = DefaultFile(lookup); err != nil {
-			return nil
-		}
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return nil
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, yamlfile.MaxFile))
-	if err != nil {
-		return nil
-	}
-	return yamlfile.Variables(string(data))
 }

@@ -365,7 +365,7 @@ func TestAReadableFileWithAKeyIsWarnedOf(t *testing.T) {
 	if _, err := LoadDefault(filepath.Join(t.TempDir(), "none.yaml"), vars); err == nil {
 		t.Error("a file that was asked for and is not there is no mistake")
 	}
-	if names := Variables(file, vars); len(names) != 1 || names[0] != "WEIR_TEAM_TOKEN" {
+	if names := c.Variables; len(names) != 1 || names[0] != "WEIR_TEAM_TOKEN" {
 		t.Errorf("Variables = %q", names)
 	}
 }

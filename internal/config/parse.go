@@ -39,7 +39,7 @@ type fields = yamlfile.Fields
 func Parse(name string, data []byte, lookup func(string) (string, bool)) (*Config, error) {
 	r := &reader{
 		Reader: yamlfile.Reader{File: name, Page: "docs/configuration.md"},
-		config: &Config{File: name}, names: provider.Names(), lookup: lookup,
+		config: &Config{File: name, Variables: yamlfile.Variables(string(data))}, names: provider.Names(), lookup: lookup,
 	}
 	if root := r.Document(bytes.TrimPrefix(data, []byte("\ufeff"))); root != nil {
 		r.Expand(root, lookup)

@@ -30,16 +30,26 @@ func isPort(s string) bool {
 
 // eager reads a share of calls.
 func (r *reader) eager(n ast.Node) float64 {
-	number, percent := strings.CutSuffix(yamlfile.Scalar(n), "%")
+	share, ok := ParseEager(yamlfile.Scalar(n))
+	if !ok {
+		r.Fail(n, fmt.Sprintf("eager is %s", r.Describe(n)), "give a share of calls from 0.25% to 4%")
+	}
+	return share
+}
+
+// ParseEager reads a percentage or a share, as for [limit.Config]; false, and 0, if it is
+// none or out of range.
+func ParseEager(s string) (share float64, ok bool) {
+	number, percent := strings.CutSuffix(s, "%")
 	share, err := strconv.ParseFloat(number, 64)
 	if percent {
 		share /= 100
 	}
+	// Written so that a NaN is refused as well.
 	if err != nil || !(share >= limit.MinEager && share <= limit.MaxEager) {
-		r.Fail(n, fmt.Sprintf("eager is %s", r.Describe(n)), "give a share of calls from 0.25% to 4%")
-		return 0
+		return 0, false
 	}
-	return share
+	return share, true
 }
 
 func (r *reader) state(n ast.Node) string {

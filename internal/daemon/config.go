@@ -84,11 +84,21 @@ func CheckListen(address string) error {
 	if _, err := net.LookupPort("tcp", port); err != nil {
 		return fmt.Errorf("%q has no port from 0 to 65535", address)
 	}
-	if host == "localhost" {
-		return nil
-	}
-	if a, err := netip.ParseAddr(host); err == nil && a.Unmap().IsLoopback() {
+	if isLoopback(host) {
 		return nil
 	}
 	return fmt.Errorf("%q is not a loopback address: whoever can reach it could use it, so only 127.0.0.1, [::1] and localhost are possible", address)
+}
+
+// onLoopback tells whether an address with a port can be reached from this machine only.
+func onLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	return err == nil && isLoopback(host)
+}
+
+// isLoopback tells whether a host is one to listen on for this machine only. Other names
+// than localhost may lead anywhere.
+func isLoopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.Unmap().IsLoopback()
 }

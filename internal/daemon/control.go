@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/weirhq/weir/proxy"
 )
 
-// tokenHeader carries the instance's token.
-const tokenHeader = "X-Weir-Token"
+// tokenHeader carries the instance's token, as it does the users'.
+const tokenHeader = proxy.TokenHeader
 
 // The endpoints that change the gateway's state. Each takes a POST with a JSON
 // object and the token that only the owner of the state directory can read.

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -186,6 +187,37 @@ func (g *gateway) call(model string) (int, http.Header, string) {
 	req := g.request(http.MethodPost, chatPath, fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":"hello"}]}`, model))
 	req.Header.Set("Authorization", "Bearer key-of-the-test")
 	return send(req)
+}
+
+// traffic is a client that calls all the time.
+type traffic struct {
+	calls, failed atomic.Int64
+	stop          func() // returns when its last call has ended
+}
+
+// keepCalling begins traffic; each call that fails fails the test.
+func (g *gateway) keepCalling() *traffic {
+	load, stop, done := &traffic{}, make(chan struct{}), make(chan struct{})
+	load.stop = func() {
+		close(stop)
+		<-done
+	}
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			load.calls.Add(1)
+			if status, _, body := g.call("glm-5"); status != http.StatusOK {
+				load.failed.Add(1)
+				g.t.Errorf("status %d: %s", status, body)
+			}
+		}
+	}()
+	return load
 }
 
 // shown is the part of /weir/api/state that tests look at.

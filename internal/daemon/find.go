@@ -149,7 +149,7 @@ func proof(token, address, challenge string) string {
 func (d *Daemon) prove(w http.ResponseWriter, r *http.Request) {
 	challenge := r.Header.Get(challengeHeader)
 	if len(challenge) < 16 || len(challenge) > 128 {
-		reply(w, http.StatusBadRequest, map[string]string{"error": challengeHeader + " must have 16 to 128 characters"})
+		refuse(w, http.StatusBadRequest, challengeHeader+" must have 16 to 128 characters")
 		return
 	}
 	io.WriteString(w, proof(d.store.Token(), d.URL(), challenge))

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/http"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,24 +29,8 @@ func TestHandoverTurnsNobodyAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := &gateway{t: t, url: i.Address, logs: logs}
-	var failures, calls atomic.Int64
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			calls.Add(1)
-			if status, _, body := g.call("glm-5"); status != http.StatusOK {
-				failures.Add(1)
-				t.Errorf("status %d: %s", status, body)
-			}
-		}
-	}()
-	g.until(patience, "calls come", func() bool { return calls.Load() > 20 })
+	load := g.keepCalling()
+	g.until(patience, "calls come", func() bool { return load.calls.Load() > 20 })
 	if err := i.Replace(t.Context(), "/the/next/weir"); err != nil {
 		t.Error(err)
 	}
@@ -64,12 +46,11 @@ func TestHandoverTurnsNobodyAway(t *testing.T) {
 	if next.store.ReadOnly() || "http://"+next.Addr() != i.Address {
 		t.Errorf("the next gateway is at %s (%s before), read-only %v", next.Addr(), i.Address, next.store.ReadOnly())
 	}
-	since := calls.Load()
-	g.until(patience, "calls come to the next one", func() bool { return calls.Load() > since+20 })
-	close(stop)
-	<-done
-	if n := failures.Load(); n > 0 {
-		t.Errorf("%d of %d calls failed", n, calls.Load())
+	since := load.calls.Load()
+	g.until(patience, "calls come to the next one", func() bool { return load.calls.Load() > since+20 })
+	load.stop()
+	if n := load.failed.Load(); n > 0 {
+		t.Errorf("%d of %d calls failed", n, load.calls.Load())
 	}
 }
 

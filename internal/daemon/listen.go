@@ -9,8 +9,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/weirhq/weir/internal/config"
 )
 
 // A gate is a listener that can be shut for a moment without turning anybody away:
@@ -116,7 +114,7 @@ func (d *Daemon) listen() error {
 // mayHold tells whether an address of an earlier gateway may be this one's too: who is
 // let in was judged by what the configuration says now, which may be loopback only.
 func (d *Daemon) mayHold(address string) bool {
-	return config.Loopback(address) || !config.Loopback(d.cfg.Listen)
+	return onLoopback(address) || !onLoopback(d.cfg.Listen)
 }
 
 func (d *Daemon) firstFree() (net.Listener, error) {

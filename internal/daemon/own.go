@@ -51,7 +51,7 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		reply(w, http.StatusMethodNotAllowed, map[string]string{"error": "only GET and HEAD are possible here"})
+		refuse(w, http.StatusMethodNotAllowed, "only GET and HEAD are possible here")
 	case path == "/healthz":
 		reply(w, http.StatusOK, map[string]string{"status": "ok"})
 	case path == "/readyz" && d.draining.Load():
@@ -65,7 +65,7 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case path == "/weir/api/state":
 		reply(w, http.StatusOK, d.state())
 	default:
-		reply(w, http.StatusNotFound, map[string]string{"error": "weir has nothing here; its state is at /weir/api/state"})
+		refuse(w, http.StatusNotFound, "weir has nothing here; its state is at /weir/api/state")
 	}
 }
 

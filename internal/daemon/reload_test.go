@@ -47,23 +47,8 @@ func TestAChangeOfTheFileHoldsWithoutDroppingACall(t *testing.T) {
 	_, one := upstream(t, simulate.Config{Limit: 50})
 	_, two := upstream(t, simulate.Config{Limit: 50})
 	g, write := configured(t, "upstream: zai-coding="+one+"\nlimit: 4\n")
-	var calls, failed atomic.Int64
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			calls.Add(1)
-			if status, _, _ := g.call("glm-5"); status != http.StatusOK {
-				failed.Add(1)
-			}
-		}
-	}()
-	g.until(patience, "calls come", func() bool { return calls.Load() > 5 })
+	load := g.keepCalling()
+	g.until(patience, "calls come", func() bool { return load.calls.Load() > 5 })
 	if s := g.state(); s.Accounts[0].Limit != 4 {
 		t.Errorf("limit %d, want 4", s.Accounts[0].Limit)
 	}
@@ -75,12 +60,11 @@ func TestAChangeOfTheFileHoldsWithoutDroppingACall(t *testing.T) {
 	g.until(patience, "calls go to the other address", func() bool { return strings.Contains(g.Upstreams(), two) })
 	write("upstream: nowhere\n")
 	g.until(patience, "a wrong file is told of", func() bool { return strings.Contains(g.logs.String(), "the old one holds") })
-	since := calls.Load()
-	g.until(patience, "calls go on", func() bool { return calls.Load() > since+5 })
-	close(stop)
-	<-done
-	if failed.Load() > 0 {
-		t.Errorf("%d of %d calls failed", failed.Load(), calls.Load())
+	since := load.calls.Load()
+	g.until(patience, "calls go on", func() bool { return load.calls.Load() > since+5 })
+	load.stop()
+	if load.failed.Load() > 0 {
+		t.Errorf("%d of %d calls failed", load.failed.Load(), load.calls.Load())
 	}
 	if s := g.state(); s.Accounts[0].Limit != 2 {
 		t.Errorf("limit %d, want that of the last good file", s.Accounts[0].Limit)

@@ -14,7 +14,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"github.com/weirhq/weir/internal/config"
 	"github.com/weirhq/weir/internal/simulate"
 )
 
@@ -203,12 +202,12 @@ func TestBackgroundTakesAnotherPort(t *testing.T) {
 
 func TestTheAddressOfAnEarlierGateway(t *testing.T) {
 	gone := start(t, Config{Background: true, Prefer: "192.0.2.77:1"}) // no machine's: the network has changed
-	if !config.Loopback(gone.Addr()) {
+	if !onLoopback(gone.Addr()) {
 		t.Errorf("listens on %s", gone.Addr())
 	}
 	// It was open to others, and the configuration has taken that back.
 	closed := start(t, Config{Background: true, Prefer: "0.0.0.0:0"})
-	if !config.Loopback(closed.Addr()) {
+	if !onLoopback(closed.Addr()) {
 		t.Errorf("without tokens it listens on %s", closed.Addr())
 	}
 	open, err := net.Listen("tcp", "0.0.0.0:0")

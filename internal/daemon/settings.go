@@ -87,7 +87,7 @@ func settle(cfg *Config) (*settings, error) {
 	if err := cfg.checkListen(routes); err != nil {
 		return nil, &ConfigError{"listen", err}
 	}
-	if !config.Loopback(cfg.Listen) && !cfg.TermsAgreed {
+	if !onLoopback(cfg.Listen) && !cfg.TermsAgreed {
 		routes = routes.Without((*provider.Profile).OnCodingPlan)
 	}
 	return &settings{
@@ -105,7 +105,7 @@ func (cfg *Config) checkListen(routes *proxy.Routes) error {
 		}
 		return err
 	}
-	if config.Loopback(cfg.Listen) || cfg.TermsAgreed {
+	if onLoopback(cfg.Listen) || cfg.TermsAgreed {
 		return nil
 	}
 	named := routes.Named()
@@ -152,7 +152,7 @@ func (d *Daemon) reload() {
 		d.log.Warn("some changes hold from the next start on", "keys", strings.Join(fixed, ", "))
 	}
 	// What it listens on stays, so who may be let in is judged by that.
-	if !config.Loopback(d.cfg.Listen) && (len(cfg.Tokens) == 0 || config.Loopback(cfg.Listen)) {
+	if !onLoopback(d.cfg.Listen) && (len(cfg.Tokens) == 0 || onLoopback(cfg.Listen)) {
 		d.log.Error("the configuration is wrong: the old one holds", "error", "it listens beyond loopback, and the new one has no tokens for that")
 		return
 	}

@@ -434,19 +434,6 @@ func (a *account) now() time.Time {
 	return now
 }
 
-// Resume opens what the governor has closed: the lane or account of that name,
-// or everything if it is empty. It returns how many closures it lifted.
-func (g *Governor) Resume(name string) int {
-	n := 0
-	for _, a := range g.all() {
-		a.mu.Lock()
-		now := a.now()
-		n += a.pool.Resume(now, name)
-		a.settle(now)
-	}
-	return n
-}
-
 // Drain lets nothing in any more. What waits and runs goes on.
 func (g *Governor) Drain() { g.drained.Store(true) }
 

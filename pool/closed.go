@@ -98,9 +98,9 @@ func (p *Pool) unflag(now time.Time) {
 	p.emit(now, Event{Kind: Opened, Lane: p.cfg.Name, Reason: provider.Flagged.String()})
 }
 
-// Resume opens what is closed: the lane of that name as it is shown, or with
+// Resume opens what is closed or held: the lane of that name as it is shown, or with
 // the account's name or an empty one the account and all its lanes. It returns how
-// many closures it lifted.
+// many closures and holds it lifted.
 func (p *Pool) Resume(now time.Time, name string) int {
 	n := 0
 	whole := name == "" || name == p.cfg.Name
@@ -108,7 +108,13 @@ func (p *Pool) Resume(now time.Time, name string) int {
 		p.unflag(now)
 		n++
 	}
+	if whole {
+		n += p.unhold(now, nil)
+	}
 	for _, l := range p.lanes {
+		if whole || name == l.fullName {
+			n += p.unhold(now, l)
+		}
 		if l.closed != nil && (whole || name == l.fullName) {
 			p.reopen(now, l)
 			n++

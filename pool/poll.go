@@ -41,6 +41,9 @@ func (p *Pool) Poll(now time.Time) Effects {
 
 // gate says what may leave a lane, and notes when that changes by itself.
 func (p *Pool) gate(now time.Time, l *lane) admission.Gate {
+	if p.isHeld(l) {
+		return admission.Gate{}
+	}
 	if now.Before(l.overload.until) {
 		p.wakeBy(l.overload.until)
 		return admission.Gate{}

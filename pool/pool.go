@@ -62,6 +62,7 @@ type Pool struct {
 	places places
 	pause  Pause // of the whole account
 	tells  tells // refusals that spoke about the account's limit alone
+	byHand byHand
 }
 
 // lane is the requests of one account for one model.
@@ -81,6 +82,7 @@ type lane struct {
 	verdicts [kinds]uint64
 	lastUsed time.Time
 	tells    tells // refusals that spoke about this lane's limit alone
+	held     bool  // by hand
 }
 
 // A Closure says why and until when a lane or an account takes no requests.
@@ -293,7 +295,7 @@ func (p *Pool) release(now time.Time, e *Entry, how limit.End) {
 	if l.overload.trial == e {
 		l.overload.trial = nil
 	}
-	p.sessions.ended(e)
+	p.sessions.ended(now, e)
 	ev := p.event(Released, e)
 	ev.Took = now.Sub(e.started)
 	p.emit(now, ev)
@@ -392,12 +394,12 @@ func (p *Pool) lane(now time.Time, name string) *lane {
 	}
 	for len(p.lanes) >= maxLanes && p.forgetIdle() {
 	}
-	l = &lane{name: name, fullName: p.cfg.Name + "/" + name, limit: limit.New(p.cfg.bounds(name))}
+	l = &lane{name: name, fullName: p.cfg.Name + "/" + name, limit: limit.New(p.bounds(name))}
 	p.lanes[name] = l
 	return l
 }
 
-// bounds returns those of a lane's limit.
+// bounds returns those that the configuration has for a lane's limit.
 func (c Config) bounds(lane string) limit.Config {
 	if c.LaneOf != nil {
 		if b, ok := c.LaneOf(lane); ok {
@@ -408,12 +410,13 @@ func (c Config) bounds(lane string) limit.Config {
 }
 
 // Bound gives the account and its lanes the bounds of another configuration. Running
-// attempts are not cut; what was learned stays, as far as it lies within them.
+// attempts are not cut; what was learned stays, as far as it lies within them. Limits
+// that are fixed by hand stay so.
 func (p *Pool) Bound(now time.Time, cfg Config) {
 	p.cfg.Lane, p.cfg.LaneOf, p.cfg.Account = cfg.Lane, cfg.LaneOf, cfg.Account
-	p.limit.Bound(now, cfg.Account)
+	p.limit.Bound(now, p.accountBounds())
 	for name, l := range p.lanes {
-		l.limit.Bound(now, p.cfg.bounds(name))
+		l.limit.Bound(now, p.bounds(name))
 	}
 }
 
@@ -423,7 +426,7 @@ func (p *Pool) forgetIdle() bool {
 	var oldest *lane
 	for _, l := range p.lanes {
 		switch {
-		case l.running > 0:
+		case l.running > 0, l.held:
 		case oldest == nil || l.closed == nil && oldest.closed != nil:
 			oldest = l
 		case (l.closed == nil) == (oldest.closed == nil) && l.lastUsed.Before(oldest.lastUsed):

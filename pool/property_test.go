@@ -89,11 +89,34 @@ func populate(t *rapid.T, w *world, lanes, sessions []string) {
 			w.pry()
 		})
 	}
+	if rapid.IntRange(0, 3).Draw(t, "by hand") == 0 {
+		byHand(t, w, lanes)
+	}
 	// Some leave in the very moment in which they are granted a slot.
 	w.granted = func(c *call) {
 		if rapid.IntRange(0, 19).Draw(t, "leaves when granted") == 0 {
 			w.leave(c)
 		}
+	}
+}
+
+// byHand lets somebody hold and fix lanes and the account, and take it back.
+func byHand(t *rapid.T, w *world, lanes []string) {
+	names := []string{account}
+	for _, l := range lanes {
+		names = append(names, account+"/"+l)
+	}
+	for range rapid.IntRange(1, 4).Draw(t, "orders") {
+		name := rapid.SampledFrom(names).Draw(t, "of")
+		n := rapid.IntRange(1, 9).Draw(t, "fixed at")
+		from := time.Duration(rapid.IntRange(0, 100_000).Draw(t, "order at")) * time.Millisecond
+		until := from + time.Duration(rapid.IntRange(0, 100_000).Draw(t, "order for"))*time.Millisecond
+		do, undo := func() { w.pool.Hold(w.now, name) }, func() { w.pool.Resume(w.now, name) }
+		if rapid.Bool().Draw(t, "fixes") {
+			do, undo = func() { w.pool.Fix(w.now, name, n) }, func() { w.pool.Fix(w.now, name, 0) }
+		}
+		w.after(from, func() { do(); w.settle() })
+		w.after(until, func() { undo(); w.settle() })
 	}
 }
 

@@ -25,6 +25,7 @@ type Session struct {
 	Requests uint64        `json:"requests"` // since it was first seen
 	Overlap  int           `json:"longest_overlap"`
 	Waited   time.Duration `json:"waited_ns"` // in all, to the first admissions
+	Held     time.Duration `json:"held_ns"`   // slots, in all, by attempts that have ended
 	Last     time.Time     `json:"last"`      // last arrival
 }
 
@@ -54,7 +55,11 @@ func (s sessions) started(e *Entry) {
 	}
 }
 
-func (s sessions) ended(e *Entry) { s[e.Session].Running-- }
+func (s sessions) ended(now time.Time, e *Entry) {
+	c := s[e.Session]
+	c.Running--
+	c.Held += now.Sub(e.started)
+}
 
 func (s sessions) done(e *Entry) { s[e.Session].alive-- }
 

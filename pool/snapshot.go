@@ -23,6 +23,7 @@ type Snapshot struct {
 	Queued   int               `json:"queued"`   // requests that wait, those to be retried included
 	Retrying int               `json:"retrying"` // of them: were admitted before
 	Flagged  *Closure          `json:"flagged,omitempty"`
+	Fixed    int               `json:"fixed,omitempty"` // limit that a person has fixed; 0: none
 	Lanes    []LaneSnapshot    `json:"lanes"`
 	Sessions []SessionSnapshot `json:"sessions"`
 }
@@ -55,6 +56,8 @@ type LaneSnapshot struct {
 	Verdicts map[provider.Kind]uint64 `json:"verdicts"`
 	Curve    []limit.LevelCount       `json:"level_curve"`
 	Overload bool                     `json:"overloaded"`
+	Held     *HoldSnapshot            `json:"held,omitempty"`  // by a person; nil: it is not
+	Fixed    int                      `json:"fixed,omitempty"` // limit that a person has fixed; 0: none
 }
 
 // A PauseSnapshot says until when nothing starts in a lane, and why.
@@ -67,7 +70,7 @@ type PauseSnapshot struct {
 func (p *Pool) Snapshot(now time.Time) Snapshot {
 	s := Snapshot{
 		Account: p.cfg.Name, Limit: p.limit.Stable(), Why: p.why(now), Cause: p.cause(now),
-		InFlight: p.inFlight, Retrying: p.retrying, Flagged: clone(p.flagged),
+		InFlight: p.inFlight, Retrying: p.retrying, Flagged: clone(p.flagged), Fixed: p.byHand.fixed[""],
 		Lanes: []LaneSnapshot{}, Sessions: []SessionSnapshot{},
 	}
 	waiting, queuedBy := map[*lane][]*Entry{}, map[string]int{}
@@ -91,11 +94,12 @@ func (p *Pool) Snapshot(now time.Time) Snapshot {
 
 func (p *Pool) snapshotLane(now time.Time, l *lane, waiting []*Entry) LaneSnapshot {
 	ls := LaneSnapshot{
-		Lane: l.fullName, Model: l.name, Limit: l.limit.Stable(), Probing: l.limit.Limit() > l.limit.Stable(), Why: l.why(now), Cause: l.cause(now),
+		Lane: l.fullName, Model: l.name, Limit: l.limit.Stable(), Probing: l.limit.Limit() > l.limit.Stable(), Why: p.laneWhy(now, l), Cause: l.cause(now),
 		InFlight: l.inFlight, Queued: len(waiting), ByClass: countByClass(waiting), Closed: clone(l.closed),
 		Pace: l.limit.Pace(), Verdicts: map[provider.Kind]uint64{}, Curve: l.limit.Curve(), Overload: l.overload.active,
 	}
 	ls.Lag, ls.AbortLag = l.limit.Lag()
+	ls.Held, ls.Fixed = p.heldSnapshot(l), p.byHand.fixed[l.name]
 	ls.Hours, ls.Evidence = l.limit.Hours(), l.limit.Evidence()
 	for _, e := range waiting {
 		if e.attempted {
@@ -122,6 +126,18 @@ func (p *Pool) why(now time.Time) string {
 	text := p.limit.Explain(now)
 	if p.accountBound(now) {
 		text += fmt.Sprintf("; it is the account that refuses, whatever a model has in flight: about %d refusals of late came above it, and %d above a model's own limit", int(math.Round(p.tells.value(now))), int(math.Round(p.ownTells(now))))
+	}
+	return text
+}
+
+// laneWhy says what is believed of the lane's limit, and what was done by hand.
+func (p *Pool) laneWhy(now time.Time, l *lane) string {
+	text := l.why(now)
+	if p.byHand.fixed[l.name] > 0 {
+		text = p.fixedText(l.name, l.limit.Stable())
+	}
+	if p.isHeld(l) {
+		text = "paused by hand: nothing starts until it is resumed; " + text
 	}
 	return text
 }

@@ -226,6 +226,8 @@ func (x *exchange) failed(err error) {
 	switch {
 	case errors.Is(context.Cause(x.ctx), ErrDraining):
 		x.fail(http.StatusServiceUnavailable, string(weir.Draining), "it is going down; try again in a moment", time.Duration(comeBack(0))*time.Second)
+	case errors.Is(context.Cause(x.ctx), ErrCancelled):
+		x.fail(http.StatusBadRequest, cancelled, "the request was cancelled by hand while it waited", 0)
 	case x.ctx.Err() != nil:
 		x.clientGone()
 	case errors.As(err, &refused):

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
@@ -25,6 +26,7 @@ type exchange struct {
 	handler *Handler
 	rw      http.ResponseWriter
 	ctx     context.Context
+	cancel  context.CancelCauseFunc // ends ctx
 	start   time.Time
 	id      string // of the request, in answers and in the log
 	dialect provider.Dialect
@@ -219,7 +221,7 @@ func (x *exchange) dropBody() {
 // with it.
 func (x *exchange) ended() {
 	if x.kept != nil {
-		if x.ctx.Err() != nil || x.sentAway() {
+		if x.ctx.Err() != nil && !errors.Is(context.Cause(x.ctx), ErrCancelled) || x.sentAway() {
 			x.depart(x.handler.returning.hash(x.kept))
 		}
 		x.dropBody()
@@ -284,7 +286,7 @@ func (x *exchange) failWith(name string, f sse.Failure) {
 	x.stopHold()
 	x.errorName = name
 	if x.committed {
-		if x.tool != nil && x.tool.Failure == tools.Reset {
+		if x.tool != nil && x.tool.Failure == tools.Reset && name != cancelled {
 			panic(http.ErrAbortHandler) // which it repeats, as it would not an error
 		}
 		x.emit(sse.Dialect(x.dialect).ErrorEvent(f))

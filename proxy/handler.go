@@ -62,6 +62,7 @@ type Handler struct {
 	holds     holds
 	classes   ClassFunc
 	returning *returning
+	underway  *underway
 	roots     *roots
 	quota     int // status of quota answers; 0: the provider's
 	access    *Access
@@ -121,8 +122,9 @@ func New(cfg Config) *Handler {
 		h.done = func(Record) {}
 	}
 	if cfg.After != nil {
-		h.returning, h.roots = cfg.After.returning, cfg.After.roots
+		h.returning, h.roots, h.underway = cfg.After.returning, cfg.After.roots, cfg.After.underway
 	} else {
+		h.underway = &underway{open: map[string]*exchange{}}
 		h.roots = &roots{}
 		h.returning = newReturning(func() time.Time { return time.Now().Round(0) }) // a machine that slept has forgotten
 	}
@@ -303,11 +305,15 @@ func (x *exchange) identify(r *http.Request, path string) {
 func (x *exchange) forward(r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	x.ctx = ctx
+	x.ctx, x.cancel = ctx, cancel
 	ctx = weir.WithCall(weir.WithTrace(context.WithValue(ctx, exchangeKey{}, x), &x.trace), x.call)
 	if x.call.Stream && !x.call.Free {
 		x.startHold()
 		defer x.stopHold()
+	}
+	if !x.call.Free {
+		x.handler.underway.begin(x)
+		defer x.handler.underway.end(x)
 	}
 	r = r.WithContext(ctx)
 	if x.body != nil {

@@ -33,7 +33,7 @@ func (j *eventJournal) Observe(ev weir.Event) {
 	case pool.LimitChanged, pool.Paused, pool.Closed, pool.Opened:
 		j.journal.Add(journal.Change{
 			At: ev.At, Kind: string(ev.Kind), Lane: ev.Lane, Limit: ev.Limit, Level: ev.Level, Reason: ev.Reason, Why: ev.Why,
-			Verdict: kindName(ev.Verdict, ev.Kind == pool.Paused || ev.Kind == pool.Closed), Code: ev.Code, Until: ev.Until,
+			Verdict: kindName(ev.Verdict, (ev.Kind == pool.Paused || ev.Kind == pool.Closed) && ev.Reason != pool.ReasonByHand), Code: ev.Code, Until: ev.Until,
 		})
 	}
 }

@@ -1,6 +1,7 @@
 package weir
 
 import (
+	"strings"
 	"time"
 
 	"github.com/weirhq/weir/pool"
@@ -36,4 +37,21 @@ func (g *Governor) each(do func(*pool.Pool, time.Time) int) int {
 		a.settle(now)
 	}
 	return n
+}
+
+// LimitOf returns the limit that holds for a lane, in attempts in flight: the lower one
+// of its own and its account's. It costs much less than a snapshot. 0: there is no such
+// lane.
+func (g *Governor) LimitOf(lane string) int {
+	provider, rest, _ := strings.Cut(lane, "/")
+	fingerprint, model, _ := strings.Cut(rest, "/")
+	g.mu.Lock()
+	a := g.accounts[provider+"/"+fingerprint]
+	g.mu.Unlock()
+	if a == nil {
+		return 0
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return min(a.pool.Limit(model))
 }

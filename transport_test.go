@@ -343,7 +343,7 @@ func TestAnObserverSeesEachStep(t *testing.T) {
 				kinds = append(kinds, ev.Kind)
 			}
 		}
-		want := []pool.EventKind{pool.Admitted, pool.Released, pool.Refused, pool.Admitted, pool.Accepted, pool.Released, pool.Done}
+		want := []pool.EventKind{pool.Arrived, pool.Admitted, pool.Released, pool.Refused, pool.Admitted, pool.Accepted, pool.Released, pool.Done}
 		if !slices.Equal(kinds, want) {
 			t.Errorf("%v, want %v", kinds, want)
 		}

@@ -32,6 +32,25 @@ func (l *Learner) Explain(now time.Time) string {
 	return strings.Join(parts, "; ")
 }
 
+// Brief says in a few words what holds and what comes next: "3 is stable; next try at 4
+// in 6 min".
+func (l *Learner) Brief(now time.Time) string {
+	if l.cfg.Min == l.cfg.Max {
+		return fmt.Sprintf("%d is fixed by configuration", l.stable)
+	}
+	text := fmt.Sprintf("%d is stable", l.stable)
+	switch lv := l.level(l.stable); {
+	case lv.Accepted == 0 && lv.Refused > 0:
+		text = fmt.Sprintf("%d is not accepted yet", l.stable)
+	case lv.Accepted == 0:
+		text = fmt.Sprintf("%d is where it begins", l.stable)
+	}
+	if l.row >= 2 && now.Before(l.gate) {
+		return fmt.Sprintf("the last %d starts were refused; next try in %s", l.row, coarse(l.gate.Sub(now)))
+	}
+	return text + "; " + strings.Replace(l.explainNext(now), "next try", fmt.Sprintf("next try at %d", l.stable+1), 1)
+}
+
 func (l *Learner) explainLevel(now time.Time) string {
 	if l.cfg.Min == l.cfg.Max {
 		return fmt.Sprintf("%d is fixed by configuration", l.stable)

@@ -12,6 +12,7 @@ type EventKind string
 
 // The steps.
 const (
+	Arrived      EventKind = "arrived"       // a request waits for its first slot, if only for a moment
 	Admitted     EventKind = "admitted"      // a request has got a slot
 	Accepted     EventKind = "accepted"      // the provider has taken the attempt
 	Refused      EventKind = "refused"       // the attempt ended with a verdict that is not ok

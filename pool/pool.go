@@ -134,6 +134,7 @@ func (p *Pool) PushSince(now, since time.Time, r Request) (*Entry, error) {
 	l.running++
 	p.sessions.arrived(now, e)
 	e.item = p.queue.PushSince(now, since, l.name, r.Session, r.Class, e)
+	p.emit(now, p.event(Arrived, e))
 	return e, nil
 }
 

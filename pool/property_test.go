@@ -219,7 +219,7 @@ func goodAsNew(t failer, w *world) {
 
 // told fails unless the events tell each request's story, whole and in order:
 //
-//	( admitted accepted? ( released refused? ) )* ( turned-away | left )? done
+//	arrived ( admitted accepted? ( released refused? ) )* ( turned-away | left )? done
 //
 // A request that is turned away as it arrives has one event.
 func told(t failer, w *world) {
@@ -238,6 +238,9 @@ func told(t failer, w *world) {
 	for _, c := range w.calls {
 		var want strings.Builder
 		got := stories[c.ID]
+		if c.entry != nil {
+			want.WriteString("arrived ")
+		}
 		for range c.starts {
 			rest := strings.TrimPrefix(got, want.String())
 			want.WriteString("admitted ")

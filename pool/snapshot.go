@@ -18,6 +18,7 @@ type Snapshot struct {
 	Account  string            `json:"account"` // provider/fingerprint
 	Limit    int               `json:"limit"`
 	Why      string            `json:"why"`
+	Brief    string            `json:"brief"` // the same in a few words
 	Cause    limit.Cause       `json:"cause"` // what its refusals are taken for
 	InFlight int               `json:"in_flight"`
 	Queued   int               `json:"queued"`   // requests that wait, those to be retried included
@@ -41,6 +42,7 @@ type LaneSnapshot struct {
 	Limit    int                      `json:"limit"`
 	Probing  bool                     `json:"probing"`
 	Why      string                   `json:"why"`
+	Brief    string                   `json:"brief"` // the same in a few words
 	Cause    limit.Cause              `json:"cause"` // what its refusals are taken for
 	InFlight int                      `json:"in_flight"`
 	Queued   int                      `json:"queued"`
@@ -69,7 +71,7 @@ type PauseSnapshot struct {
 // Snapshot describes the pool.
 func (p *Pool) Snapshot(now time.Time) Snapshot {
 	s := Snapshot{
-		Account: p.cfg.Name, Limit: p.limit.Stable(), Why: p.why(now), Cause: p.cause(now),
+		Account: p.cfg.Name, Limit: p.limit.Stable(), Why: p.why(now), Brief: p.brief(now, nil), Cause: p.cause(now),
 		InFlight: p.inFlight, Retrying: p.retrying, Flagged: clone(p.flagged), Fixed: p.byHand.fixed[""],
 		Lanes: []LaneSnapshot{}, Sessions: []SessionSnapshot{},
 	}
@@ -94,7 +96,7 @@ func (p *Pool) Snapshot(now time.Time) Snapshot {
 
 func (p *Pool) snapshotLane(now time.Time, l *lane, waiting []*Entry) LaneSnapshot {
 	ls := LaneSnapshot{
-		Lane: l.fullName, Model: l.name, Limit: l.limit.Stable(), Probing: l.limit.Limit() > l.limit.Stable(), Why: p.laneWhy(now, l), Cause: l.cause(now),
+		Lane: l.fullName, Model: l.name, Limit: l.limit.Stable(), Probing: l.limit.Limit() > l.limit.Stable(), Why: p.laneWhy(now, l), Brief: p.brief(now, l), Cause: l.cause(now),
 		InFlight: l.inFlight, Queued: len(waiting), ByClass: countByClass(waiting), Closed: clone(l.closed),
 		Pace: l.limit.Pace(), Verdicts: map[provider.Kind]uint64{}, Curve: l.limit.Curve(), Overload: l.overload.active,
 	}
@@ -128,6 +130,18 @@ func (p *Pool) why(now time.Time) string {
 		text += fmt.Sprintf("; it is the account that refuses, whatever a model has in flight: about %d refusals of late came above it, and %d above a model's own limit", int(math.Round(p.tells.value(now))), int(math.Round(p.ownTells(now))))
 	}
 	return text
+}
+
+// brief says in a few words what holds for a lane, or for the account if it is nil.
+func (p *Pool) brief(now time.Time, l *lane) string {
+	learner, key := p.limit, ""
+	if l != nil {
+		learner, key = l.limit, l.name
+	}
+	if p.byHand.fixed[key] > 0 {
+		return p.fixedText(key, learner.Stable())
+	}
+	return learner.Brief(now)
 }
 
 // laneWhy says what is believed of the lane's limit, and what was done by hand.

@@ -173,6 +173,7 @@ func TestEventsTellTheStoryAndNoSecret(t *testing.T) {
 	w.finish(time.Minute)
 	started := w.calls[0].starts
 	want := []pool.Event{
+		{At: started[0], Kind: pool.Arrived},
 		{At: started[0], Kind: pool.Admitted, Level: 1, Attempt: 1},
 		{Kind: pool.Paused},
 		{At: started[0].Add(100 * time.Millisecond), Kind: pool.Released, Level: 1, Attempt: 1, Took: 100 * time.Millisecond},

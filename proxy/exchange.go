@@ -254,7 +254,7 @@ func (x *exchange) end() {
 		TraceInfo: x.trace.Info(), Dialect: x.dialect, Start: x.start, End: time.Now(), FirstByte: x.firstByte,
 		Status: x.status, Sent: x.sent, Error: x.errorName, KeptAlive: x.committed,
 	}
-	r.ID, r.Tries = x.id, x.trace.Attempts()
+	r.ID, r.Caller, r.Tries = x.id, x.caller.Title, x.trace.Attempts()
 	if x.tool != nil {
 		r.Tool = x.tool.Name
 	}

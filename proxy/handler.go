@@ -23,6 +23,7 @@ import (
 type Record struct {
 	weir.TraceInfo
 	Session    string
+	Caller     string // for people: "opencode in ~/shop"; empty: not known
 	Class      admission.Class
 	Provider   string
 	Dialect    provider.Dialect

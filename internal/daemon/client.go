@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"net/http"
 	"time"
+
+	"github.com/weirhq/weir/internal/dashboard"
 )
 
 // Stop ends the gateway in good order. While runs live it does so only with force;
@@ -115,4 +118,40 @@ func refusal(status string, text []byte) error {
 		return fmt.Errorf("the gateway answered %s: %s", status, why.Error)
 	}
 	return fmt.Errorf("the gateway answered %s", status)
+}
+
+// Hold lets nothing start in a lane or account until it is resumed.
+func (i *Instance) Hold(ctx context.Context, lane string) error {
+	return i.order(ctx, pausePath, laneOrder{Lane: lane}, nil)
+}
+
+// Resume opens what is closed or held: the lane or account of that name, or everything
+// if it is empty. It returns how much that was.
+func (i *Instance) Resume(ctx context.Context, lane string) (int, error) {
+	var result resumeResult
+	err := i.order(ctx, resumePath, resumeOrder{Lane: lane}, &result)
+	return result.Opened, err
+}
+
+// Fix fixes the limit of a lane or account; 0 lets it be learned again.
+func (i *Instance) Fix(ctx context.Context, lane string, limit int) error {
+	return i.order(ctx, limitPath, limitOrder{Lane: lane, Limit: limit}, nil)
+}
+
+// Cancel ends a request that waits.
+func (i *Instance) Cancel(ctx context.Context, id string) error {
+	return i.order(ctx, cancelPath, cancelOrder{ID: id}, nil)
+}
+
+// Watch yields what the gateway does, at most once a second and when something has
+// changed; [dashboard.View.Done] has those that have ended since the view before. After
+// an error, which tells that the connection is lost, it ends.
+func (i *Instance) Watch(ctx context.Context) iter.Seq2[*dashboard.View, error] {
+	return func(yield func(*dashboard.View, error) bool) {
+		client := localClient()
+		defer client.CloseIdleConnections()
+		if err := dashboard.Watch(ctx, client, i.Address, func(v *dashboard.View) bool { return yield(v, nil) }); err != nil {
+			yield(nil, fmt.Errorf("the gateway at %s cannot be watched: %w", i.Address, err))
+		}
+	}
 }

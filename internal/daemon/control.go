@@ -13,9 +13,13 @@ import (
 const tokenHeader = proxy.TokenHeader
 
 // The endpoints that change the gateway's state. Each takes a POST with a JSON
-// object and the token that only the owner of the state directory can read.
+// object and the token that only the owner of the state directory can read; the first
+// four take the page's token too.
 const (
 	resumePath  = "/weir/api/resume"
+	pausePath   = "/weir/api/pause"
+	limitPath   = "/weir/api/limit"
+	cancelPath  = "/weir/api/cancel"     // of a request that waits
 	runsPath    = "/weir/api/runs"       // begins a run, or goes on with it
 	leavePath   = "/weir/api/runs/leave" // ends one
 	stopPath    = "/weir/api/stop"
@@ -27,6 +31,12 @@ func (d *Daemon) control(w http.ResponseWriter, r *http.Request) bool {
 	switch r.URL.Path {
 	case resumePath:
 		order(d, w, r, d.resume)
+	case pausePath:
+		order(d, w, r, d.hold)
+	case limitPath:
+		order(d, w, r, d.fix)
+	case cancelPath:
+		order(d, w, r, d.cancelRequest)
 	case runsPath:
 		order(d, w, r, d.attend)
 	case leavePath:
@@ -51,8 +61,8 @@ func order[T any](d *Daemon, w http.ResponseWriter, r *http.Request, do func(htt
 	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
 		refuse(w, http.StatusUnsupportedMediaType, "the body must be application/json")
 		return
-	case subtle.ConstantTimeCompare([]byte(r.Header.Get(tokenHeader)), []byte(d.store.Token())) != 1:
-		refuse(w, http.StatusForbidden, "the token is missing or wrong; weir's own commands know it")
+	case !d.mayOrder(r):
+		refuse(w, http.StatusForbidden, "the token is missing or wrong; weir's own commands and its page know it")
 		return
 	}
 	var what T
@@ -63,6 +73,18 @@ func order[T any](d *Daemon, w http.ResponseWriter, r *http.Request, do func(htt
 		return
 	}
 	do(w, r, what)
+}
+
+// mayOrder tells whether a request bears the token for what it orders.
+func (d *Daemon) mayOrder(r *http.Request) bool {
+	token := []byte(r.Header.Get(tokenHeader))
+	owner := subtle.ConstantTimeCompare(token, []byte(d.store.Token())) == 1
+	page := subtle.ConstantTimeCompare(token, []byte(d.pageToken())) == 1
+	switch r.URL.Path {
+	case resumePath, pausePath, limitPath, cancelPath:
+		return owner || page
+	}
+	return owner
 }
 
 // refuse answers an order that is not carried out.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/internal/config"
+	"github.com/weirhq/weir/internal/dashboard"
 	"github.com/weirhq/weir/internal/journal"
 	"github.com/weirhq/weir/internal/peer"
 	"github.com/weirhq/weir/metrics"
@@ -37,25 +38,26 @@ const saveEvery = 500 * time.Millisecond
 
 // A Daemon is one gateway. Use [New], then [Daemon.Run] once.
 type Daemon struct {
-	cfg      Config
-	log      *slog.Logger
-	governor *weir.Governor
-	now      atomic.Pointer[settings]
-	metrics  *metrics.Metrics
-	base     *http.Transport
-	store    *Store
-	journal  *journal.Journal // nil: none is kept
-	listener *gate
-	taken    string // what has the port that was asked for; empty: nothing
-	server   *http.Server
-	cancel   context.CancelCauseFunc
-	started  time.Time
-	draining atomic.Bool
-	serving  serving
-	open     connections
-	runs     *runs
-	peers    peer.Finder
-	lookups  allowance // of peers
+	cfg       Config
+	log       *slog.Logger
+	governor  *weir.Governor
+	now       atomic.Pointer[settings]
+	metrics   *metrics.Metrics
+	base      *http.Transport
+	store     *Store
+	journal   *journal.Journal // nil: none is kept
+	dashboard *dashboard.Server
+	listener  *gate
+	taken     string // what has the port that was asked for; empty: nothing
+	server    *http.Server
+	cancel    context.CancelCauseFunc
+	started   time.Time
+	draining  atomic.Bool
+	serving   serving
+	open      connections
+	runs      *runs
+	peers     peer.Finder
+	lookups   allowance // of peers
 
 	asked      chan struct{} // closed when somebody has asked the gateway to end
 	end        func()        // closes it; may be called more than once
@@ -131,10 +133,11 @@ func (d *Daemon) wire(first *settings) error {
 			return s.Written, s.Lost
 		})
 	}
+	d.dashboard = d.newDashboard()
 	d.governor, err = weir.New(weir.Config{
 		Limit: d.cfg.Limit, LimitOf: d.cfg.LimitOf, Profiles: d.cfg.Providers,
 		MaxQueue: d.cfg.MaxQueue, MaxBytes: d.cfg.MaxBytes, Secret: d.store.Secret(), State: state,
-		Observer: observers{d.metrics, &eventLog{d.log}, &eventJournal{d.journal}},
+		Observer: observers{d.metrics, &eventLog{d.log}, &eventJournal{d.journal}, d.dashboard},
 	})
 	if d.governor == nil {
 		d.journal.Close()
@@ -144,6 +147,7 @@ func (d *Daemon) wire(first *settings) error {
 		d.log.Warn("part of what was learned earlier cannot be used", "error", err)
 		d.setAside()
 	}
+	d.fillHistory()
 	d.base = weir.NewBase()
 	first.proxy = d.handler(first, nil)
 	d.now.Store(first)
@@ -312,6 +316,7 @@ func (d *Daemon) drain() {
 // shutDown takes no more connections, lets requests finish for as long as the
 // configuration says, and answers the rest.
 func (d *Daemon) shutDown() {
+	d.dashboard.Close()
 	d.listener.Close()
 	d.server.SetKeepAlivesEnabled(false) // and closes those where nothing is under way
 	within := func(t time.Duration) bool {

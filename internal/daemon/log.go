@@ -26,6 +26,10 @@ func (l *eventLog) Observe(ev weir.Event) {
 		l.log.Debug("refused", "id", ev.Request, "lane", ev.Lane, "verdict", ev.Verdict, "code", ev.Code, "provider_id", ev.RequestID, "level", ev.Level, "attempt", ev.Attempt)
 	case pool.Closed:
 		l.log.Warn("closed", "lane", ev.Lane, "verdict", ev.Verdict, "code", ev.Code, "until", ev.Until)
+	case pool.Paused:
+		if ev.Reason == pool.ReasonByHand {
+			l.log.Info("paused by hand", "lane", ev.Lane)
+		}
 	case pool.Opened:
 		l.log.Info("open again", "lane", ev.Lane, "after", ev.Reason)
 	}
@@ -38,6 +42,7 @@ func (d *Daemon) record(r proxy.Record) {
 		return // a greeting
 	}
 	d.journal.Add(journalRow(r))
+	d.dashboard.Ended(ended(r))
 	verdicts := make([]string, len(r.Verdicts))
 	for i, v := range r.Verdicts {
 		verdicts[i] = v.String()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir"
+	"github.com/weirhq/weir/internal/dashboard"
 	"github.com/weirhq/weir/internal/journal"
 	"github.com/weirhq/weir/proxy"
 )
@@ -28,7 +29,7 @@ type State struct {
 // proxy.
 func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.Path
-	if !strings.HasPrefix(path, "/weir/") && path != "/metrics" && path != "/healthz" && path != "/readyz" {
+	if !strings.HasPrefix(path, "/weir/") && path != "/weir" && path != "/metrics" && path != "/healthz" && path != "/readyz" {
 		d.serving.begin()
 		defer d.serving.end(time.Now)
 		d.now.Load().proxy.ServeHTTP(w, r)
@@ -64,8 +65,11 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d.metrics.Handler().ServeHTTP(w, r)
 	case path == "/weir/api/state":
 		reply(w, http.StatusOK, d.state())
+	case path == "/weir":
+		http.Redirect(w, r, dashboard.Path, http.StatusMovedPermanently)
+	case d.dashboard.Serve(w, r):
 	default:
-		refuse(w, http.StatusNotFound, "weir has nothing here; its state is at /weir/api/state")
+		refuse(w, http.StatusNotFound, "weir has nothing here; its page is at /weir/, its state at /weir/api/state")
 	}
 }
 

@@ -270,7 +270,5 @@ func resumeRunning(ctx context.Context, dir, lane string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("a process uses the state directory, but no gateway that could be asked: %w", err)
 	}
-	var result resumeResult
-	err = i.order(ctx, resumePath, resumeOrder{Lane: lane}, &result)
-	return result.Opened, err
+	return i.Resume(ctx, lane)
 }

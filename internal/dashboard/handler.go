@@ -1,0 +1,246 @@
+package dashboard
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/weirhq/weir/internal/chart"
+	"github.com/weirhq/weir/internal/evidence"
+)
+
+// The server's places, beside the page's own files.
+const (
+	Path         = "/weir/"
+	eventsPath   = "/weir/api/events"
+	requestsPath = "/weir/api/requests"
+	historyPath  = "/weir/api/history"
+)
+
+//go:embed page
+var files embed.FS
+
+// policy lets the page have only what comes from the gateway itself.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Serve answers a GET or HEAD request for the page or its data; false: it is for neither.
+// Who may ask is the caller's to check.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request) bool {
+	switch r.URL.Path {
+	case Path:
+		s.page(w)
+	case "/weir/page.js":
+		s.file(w, r, "page/page.js", "text/javascript; charset=utf-8")
+	case "/weir/page.css":
+		s.file(w, r, "page/page.css", "text/css; charset=utf-8")
+	case "/weir/icon.svg":
+		s.file(w, r, "page/icon.svg", "image/svg+xml")
+	case "/weir/chart.css":
+		w.Header().Set("Content-Type", "text/css; charset=utf-8")
+		_, _ = w.Write([]byte(chart.CSS)) // the client may have gone
+	case eventsPath:
+		s.events(w, r)
+	case requestsPath:
+		s.requests(w, r)
+	case historyPath:
+		s.past(w, r)
+	default:
+		return false
+	}
+	return true
+}
+
+func (s *Server) file(w http.ResponseWriter, r *http.Request, name, kind string) {
+	w.Header().Set("Content-Type", kind)
+	http.ServeFileFS(w, r, files, name)
+}
+
+// page writes the page with its token. What it shows comes later.
+func (s *Server) page(w http.ResponseWriter) {
+	text, err := files.ReadFile("page/index.html")
+	if err != nil {
+		fail(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+	_, _ = w.Write(bytes.Replace(text, []byte("{{token}}"), []byte(template.HTMLEscapeString(s.cfg.Token)), 1)) // the client may have gone
+}
+
+// How often a stream says something, and at least.
+const (
+	viewEvery = time.Second
+	beatEvery = 5 * time.Second
+)
+
+// events streams views: "view" when something has changed, at most once a second, and
+// "beat" to show that the connection lives. Each view has the requests that have ended
+// since the one before.
+func (s *Server) events(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	out := http.NewResponseController(w)
+	ticker := time.NewTicker(viewEvery)
+	defer ticker.Stop()
+	var seen uint64
+	var last []byte
+	said := time.Time{}
+	for closing := false; ; {
+		v := s.shared()
+		v.Done, seen = s.since(seen)
+		data, err := json.Marshal(v)
+		if err != nil {
+			return
+		}
+		now := s.cfg.Now()
+		kind := ""
+		switch same := rest(data); {
+		case !bytes.Equal(same, last) || closing:
+			kind, last = "view", same
+		case now.Sub(said) >= beatEvery:
+			kind, data = "beat", []byte("{}")
+		}
+		if kind != "" {
+			if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", kind, data); err != nil {
+				return
+			}
+			if out.Flush() != nil {
+				return
+			}
+			said = now
+		}
+		if closing {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-r.Context().Done():
+			return
+		case <-s.life.Done():
+			closing = true
+		}
+	}
+}
+
+// rest is a view's JSON after its first field, the moment.
+func rest(data []byte) []byte {
+	_, after, _ := bytes.Cut(data, []byte(","))
+	return after
+}
+
+// requests answers with the requests that wait, run and have ended, filtered by the
+// query's lane, session and verdict.
+func (s *Server) requests(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	for name := range q {
+		if !slices.Contains([]string{"lane", "session", "verdict"}, name) {
+			fail(w, http.StatusBadRequest, "requests are filtered by lane, session and verdict, not by "+strconv.Quote(name))
+			return
+		}
+	}
+	matches := func(r Request) bool {
+		is := func(name, value string) bool { return q.Get(name) == "" || q.Get(name) == value }
+		return is("lane", r.Lane) && is("session", r.Session) && is("verdict", r.Verdict)
+	}
+	v := s.View()
+	answer(w, map[string]any{
+		"at": v.At, "waiting": keep(v.Waiting, matches), "running": keep(v.Active, matches), "done": keep(v.Done, matches),
+		"more_waiting": v.MoreWaiting, "more_running": v.MoreActive,
+	})
+}
+
+// keep returns those that match, in a list of their own.
+func keep(all []Request, matches func(Request) bool) []Request {
+	kept := []Request{}
+	for _, r := range all {
+		if matches(r) {
+			kept = append(kept, r)
+		}
+	}
+	return kept
+}
+
+// A Past picture is what the page shows of a lane.
+type picture struct {
+	Period  string   `json:"period"`
+	Lane    string   `json:"lane"` // empty: all
+	Bucket  float64  `json:"bucket_s"`
+	Columns []Column `json:"columns"`
+	SVG     string   `json:"svg"`
+	Levels  string   `json:"levels_svg,omitempty"` // of one lane
+}
+
+// past answers with the pictures of a lane, or of all, and the numbers behind them.
+func (s *Server) past(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	name, lane := q.Get("period"), q.Get("lane")
+	periods := Periods()
+	if name == "" {
+		name = periods[0].Name
+	}
+	i := slices.IndexFunc(periods, func(p Period) bool { return p.Name == name })
+	if i < 0 {
+		fail(w, http.StatusBadRequest, "period must be 5m, 1h or 24h")
+		return
+	}
+	width, _ := strconv.Atoi(q.Get("width"))
+	width = min(max(width, 320), 2000)
+	p, now := periods[i], s.cfg.Now()
+	pic := picture{Period: p.Name, Lane: lane, Bucket: p.Bucket.Seconds(), Columns: s.history.columns(now, lane, p)}
+	if pic.Columns == nil {
+		pic.Columns = []Column{}
+	}
+	what := "all models"
+	if lane != "" {
+		what = lane
+	}
+	pic.SVG = chart.Staircase(course(pic.Columns, now, p), chart.Options{
+		Title: "In flight and queued over the last " + spoken(p), Desc: what, Width: width, Zone: s.cfg.Zone,
+	})
+	if lane != "" {
+		pic.Levels = s.levels(lane, width)
+	}
+	answer(w, pic)
+}
+
+func spoken(p Period) string {
+	return map[string]string{"5m": "5 minutes", "1h": "hour", "24h": "24 hours"}[p.Name]
+}
+
+// levels draws the level curve of a lane; empty: there is no such lane.
+func (s *Server) levels(lane string, width int) string {
+	v := s.shared()
+	for _, l := range v.Lanes {
+		if l.Lane != lane {
+			continue
+		}
+		var curve evidence.Curve
+		for _, level := range l.Curve {
+			curve = append(curve, level.Level)
+		}
+		return chart.Levels(curve, chart.Options{Title: "Share refused by level in flight", Desc: l.Verdict, Width: width})
+	}
+	return ""
+}
+
+func answer(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // the client may have gone
+}
+
+func fail(w http.ResponseWriter, status int, why string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": strings.TrimSpace(why)}) // the client may have gone
+}

@@ -1,0 +1,348 @@
+package dashboard
+
+import (
+	"iter"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/weirhq/weir/internal/evidence"
+	"github.com/weirhq/weir/pool"
+	"github.com/weirhq/weir/provider"
+)
+
+// A Period is how far back a picture looks, in buckets of one length: of what happened
+// within a bucket the highest numbers are kept.
+type Period struct {
+	Name   string
+	Bucket time.Duration
+	Count  int
+}
+
+// Periods are those that the page offers.
+func Periods() []Period {
+	return []Period{{"5m", time.Second, 300}, {"1h", 10 * time.Second, 360}, {"24h", 4 * time.Minute, 360}}
+}
+
+// Length is how far back the period looks.
+func (p Period) Length() time.Duration { return p.Bucket * time.Duration(p.Count) }
+
+// maxSeries is how many lanes have a history of their own; of more, those used last.
+const maxSeries = 64
+
+// history remembers for each lane, and for all of them together, what was in flight and
+// queued. It is told by events, so it costs nothing while nothing happens.
+type history struct {
+	limitOf func(lane string) int
+
+	mu    sync.Mutex // guards the fields below
+	all   *series
+	lanes map[string]*series
+}
+
+func newHistory(limitOf func(string) int) *history {
+	return &history{limitOf: limitOf, all: newSeries(), lanes: map[string]*series{}}
+}
+
+// series is the history of one lane.
+type series struct {
+	alive, running int // can be off for a moment: events overtake each other
+	limit          int // 0: not known, or there is no one limit
+	used           time.Time
+	rings          []ring // one a period
+}
+
+// ring is the last buckets of a period; the one of number n is at n modulo their count.
+type ring struct {
+	period  Period
+	buckets []bucket
+	last    int64 // number of the latest
+}
+
+// A bucket is what happened in a while: the highest numbers, and the limit at its end.
+type bucket struct {
+	known                  bool
+	running, queued, limit int32
+	refused                int32
+}
+
+func newSeries() *series {
+	s := &series{}
+	for _, p := range Periods() {
+		s.rings = append(s.rings, ring{period: p, buckets: make([]bucket, p.Count)})
+	}
+	return s
+}
+
+// observe notes an event. It is called by many at once.
+func (h *history) observe(ev pool.Event) {
+	var alive, running, refused int
+	switch ev.Kind {
+	case pool.Arrived:
+		alive = 1
+	case pool.Done:
+		alive = -1
+	case pool.Admitted:
+		running = 1
+	case pool.Released:
+		running = -1
+	case pool.Refused:
+		if !IsRefusal(ev.Verdict.String()) {
+			return
+		}
+		refused = 1
+	case pool.LimitChanged:
+	default:
+		return
+	}
+	h.mu.Lock()
+	s := h.lanes[ev.Lane]
+	fresh := s == nil && ev.Kind != pool.LimitChanged
+	if fresh {
+		s = h.add(ev.Lane)
+	}
+	h.all.note(ev.At, alive, running, refused)
+	if s != nil {
+		s.note(ev.At, alive, running, refused)
+	}
+	h.mu.Unlock()
+	if fresh || ev.Kind == pool.LimitChanged {
+		h.limits(ev.At)
+	}
+}
+
+// IsRefusal tells whether a verdict of that name speaks about how much was in flight or
+// how close starts were.
+func IsRefusal(verdict string) bool {
+	switch verdict {
+	case provider.Concurrency.String(), provider.Throttled.String(), provider.Frequency.String():
+		return true
+	}
+	return false
+}
+
+// add makes room for a lane and adds it.
+func (h *history) add(lane string) *series {
+	if len(h.lanes) >= maxSeries {
+		oldest := ""
+		for name, s := range h.lanes {
+			if oldest == "" || s.used.Before(h.lanes[oldest].used) {
+				oldest = name
+			}
+		}
+		delete(h.lanes, oldest)
+	}
+	s := newSeries()
+	h.lanes[lane] = s
+	return s
+}
+
+// limits asks what holds now in each lane. That takes the locks of accounts, so it is
+// not done under the history's.
+func (h *history) limits(at time.Time) {
+	h.mu.Lock()
+	names := make([]string, 0, len(h.lanes))
+	for name := range h.lanes {
+		names = append(names, name)
+	}
+	h.mu.Unlock()
+	for _, name := range names {
+		limit := h.limitOf(name)
+		h.mu.Lock()
+		if s := h.lanes[name]; s != nil && limit != s.limit {
+			s.advance(at) // what lies behind had the old one
+			s.limit = limit
+			s.note(at, 0, 0, 0)
+		}
+		h.mu.Unlock()
+	}
+}
+
+func (s *series) note(at time.Time, alive, running, refused int) {
+	s.advance(at)
+	s.alive += alive
+	s.running += running
+	s.used = at
+	for i := range s.rings {
+		b := s.rings[i].latest()
+		s.now(b)
+		b.refused += int32(refused)
+	}
+}
+
+// now raises a bucket to what holds.
+func (s *series) now(b *bucket) {
+	b.known = true
+	b.running = max(b.running, int32(s.running))
+	b.queued = max(b.queued, int32(s.alive-s.running))
+	b.limit = int32(s.limit)
+}
+
+// advance fills the buckets up to a moment with what has held since.
+func (s *series) advance(at time.Time) {
+	for i := range s.rings {
+		r := &s.rings[i]
+		n := at.UnixNano() / int64(r.period.Bucket)
+		if r.last == 0 || n < r.last-1 { // the first, or the clock was set back
+			clear(r.buckets)
+			r.last = n
+			s.now(r.latest())
+			continue
+		}
+		for from := max(r.last+1, n-int64(len(r.buckets))+1); from <= n; from++ {
+			r.last = from
+			*r.latest() = bucket{}
+			s.now(r.latest())
+		}
+	}
+}
+
+func (r *ring) at(n int64) *bucket {
+	return &r.buckets[int(n%int64(len(r.buckets)))]
+}
+
+func (r *ring) latest() *bucket { return r.at(r.last) }
+
+// A Column is a bucket of a picture.
+type Column struct {
+	At      time.Time `json:"at"` // its beginning
+	Running int       `json:"running"`
+	Queued  int       `json:"queued"`
+	Limit   int       `json:"limit"` // 0: not known, or there is no one limit
+	Refused int       `json:"refused"`
+}
+
+// columns returns the buckets of a lane, or of all if it is empty, that are known, the
+// oldest first.
+func (h *history) columns(now time.Time, lane string, p Period) []Column {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.all
+	if lane != "" {
+		if s = h.lanes[lane]; s == nil {
+			return nil
+		}
+	}
+	if s.rings[0].last == 0 {
+		return nil
+	}
+	if now.UnixNano()/int64(s.rings[0].period.Bucket) > s.rings[0].last {
+		s.advance(now)
+	}
+	for i := range s.rings {
+		if r := &s.rings[i]; r.period == p {
+			return r.columns()
+		}
+	}
+	return nil
+}
+
+func (r *ring) columns() []Column {
+	all := make([]Column, 0, len(r.buckets))
+	for n := r.last - int64(len(r.buckets)) + 1; n <= r.last; n++ {
+		if b := r.at(n); n > 0 && b.known {
+			all = append(all, Column{
+				At: time.Unix(0, n*int64(r.period.Bucket)), Running: int(max(0, b.running)), Queued: int(max(0, b.queued)),
+				Limit: int(b.limit), Refused: int(b.refused),
+			})
+		}
+	}
+	return all
+}
+
+// course turns columns into what a picture shows.
+func course(columns []Column, now time.Time, p Period) evidence.Course {
+	c := evidence.Course{From: now.Add(-p.Length()), To: now}
+	for _, col := range columns {
+		c.InFlight = step(c.InFlight, col.At, col.Running)
+		c.Queued = step(c.Queued, col.At, col.Queued)
+		if col.Limit > 0 || len(c.Limit) > 0 {
+			c.Limit = step(c.Limit, col.At, col.Limit)
+		}
+		for range col.Refused {
+			c.Refused = append(c.Refused, col.At.Add(p.Bucket/2))
+		}
+	}
+	return c
+}
+
+func step(steps []evidence.Step, at time.Time, n int) []evidence.Step {
+	if k := len(steps); k > 0 && steps[k-1].N == n {
+		return steps
+	}
+	return append(steps, evidence.Step{At: at, N: n})
+}
+
+// A Past is a request that ended before the gateway began, for the history.
+type Past struct {
+	Lane    string
+	Queued  []evidence.Span
+	Running []evidence.Span
+	Refused []time.Time
+}
+
+// mostPast is how many requests the history is filled with at the start.
+const mostPast = 200_000
+
+// fill puts what happened before into the buckets that nothing is known of.
+func (h *history) fill(now time.Time, past iter.Seq[Past]) {
+	type spans struct {
+		queued, running []evidence.Span
+		refused         []time.Time
+	}
+	by, count := map[string]*spans{"": {}}, 0
+	for p := range past {
+		if count++; count > mostPast {
+			break
+		}
+		for _, name := range []string{"", p.Lane} {
+			s := by[name]
+			if s == nil {
+				if len(by) > maxSeries {
+					continue
+				}
+				s = &spans{}
+				by[name] = s
+			}
+			s.queued = append(s.queued, p.Queued...)
+			s.running = append(s.running, p.Running...)
+			s.refused = append(s.refused, p.Refused...)
+		}
+	}
+	for name, s := range by {
+		if len(s.queued)+len(s.running) == 0 {
+			continue
+		}
+		slices.SortFunc(s.refused, time.Time.Compare)
+		h.fillOne(now, name, evidence.Overlap(s.running), evidence.Overlap(s.queued), s.refused)
+	}
+}
+
+// fillOne fills the buckets of one lane, or of all together if its name is empty.
+func (h *history) fillOne(now time.Time, lane string, running, queued []evidence.Step, refused []time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.all
+	if lane != "" {
+		if s = h.lanes[lane]; s == nil {
+			s = h.add(lane)
+		}
+	}
+	s.advance(now)
+	for i := range s.rings {
+		r := &s.rings[i]
+		for n := r.last - int64(len(r.buckets)) + 1; n < r.last; n++ {
+			b := r.at(n)
+			if n <= 0 || b.known {
+				continue
+			}
+			from := time.Unix(0, n*int64(r.period.Bucket))
+			to := from.Add(r.period.Bucket)
+			first, _ := slices.BinarySearchFunc(refused, from, time.Time.Compare)
+			last, _ := slices.BinarySearchFunc(refused, to, time.Time.Compare)
+			*b = bucket{
+				known: true, running: int32(evidence.Most(running, from, to)), queued: int32(evidence.Most(queued, from, to)), refused: int32(last - first),
+			}
+		}
+	}
+}

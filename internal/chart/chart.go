@@ -95,7 +95,7 @@ func (d *drawing) key(x, y float64, entries ...[2]string) {
 	for _, e := range entries {
 		fmt.Fprintf(d, `<rect class="swatch %s" x="%s" y="%s" width="12" height="10" rx="2"/>`, e[0], num(x), num(y-9))
 		d.text(x+17, y, "key", "start", e[1])
-		x += 17 + width(e[1]) + 18
+		x += 17 + width(e[1]) + 14
 	}
 }
 

@@ -18,7 +18,7 @@ func Levels(c evidence.Curve, o Options) string {
 	levels = slices.DeleteFunc(levels, func(l evidence.Level) bool { return l.Attempts() == 0 })
 	left, right := float64(leftRoom+8), float64(o.Width-rightRoom)
 	top, bottom := d.top+keyRoom+6, d.top+float64(o.Height)-44
-	d.text(left, d.top+14, "key", "start", "share refused, with its 95 % interval; below: refused of attempts")
+	d.text(left-6, d.top+14, "key", "start", "share refused, with 95 % interval")
 	if len(levels) == 0 {
 		d.text(left, (top+bottom)/2, "key", "start", "nothing was counted yet")
 		return d.end()
@@ -30,6 +30,7 @@ func Levels(c evidence.Curve, o Options) string {
 		d.text(left-6, at+4, "tick", "end", fmt.Sprintf("%d %%", percent))
 	}
 	d.line("border", left, y(evidence.Bearable), right, y(evidence.Bearable))
+	d.text(right, y(evidence.Bearable)-5, "tick", "end", fmt.Sprintf("%.0f %%: above is failing", evidence.Bearable*100))
 	space := (right - left) / float64(len(levels))
 	space = min(space, 120)
 	every := 1 + int(52/space) // labels that do not overlap

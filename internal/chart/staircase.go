@@ -34,7 +34,11 @@ func Staircase(c evidence.Course, o Options) string {
 		d.text(left, d.top+40, "key", "start", "no time has passed")
 		return d.end()
 	}
-	d.key(left, d.top+14, [2]string{"run", "in flight"}, [2]string{"wait", "queued"}, [2]string{"limit", "limit"}, [2]string{"bad", refusals(len(c.Refused))})
+	entries := [][2]string{{"run", "in flight"}, {"wait", "queued"}}
+	if len(c.Limit) > 0 {
+		entries = append(entries, [2]string{"limit", "limit"})
+	}
+	d.key(left, d.top+14, append(entries, [2]string{"bad", refusals(len(c.Refused))})...)
 
 	bottom := d.top + float64(o.Height) - axisRoom
 	room := bottom - d.top - keyRoom - strip - 2*gap
@@ -114,13 +118,20 @@ func (p panel) y(n int) float64 {
 	return p.bottom - (p.bottom-p.top)*float64(n)/float64(p.most)
 }
 
-// path is the line of a number over the whole axis; empty: there is no number.
+// path is the line of a number from where it is known; empty: it is not.
 func (p panel) path(steps []evidence.Step) string {
 	if len(steps) == 0 {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "M%s %s", num(p.axis.left), num(p.y(evidence.At(steps, p.axis.from))))
+	begin := steps[0].At // before it nothing is known
+	if begin.Before(p.axis.from) {
+		begin = p.axis.from
+	}
+	if begin.After(p.axis.to) {
+		return ""
+	}
+	fmt.Fprintf(&b, "M%s %s", num(p.axis.x(begin)), num(p.y(evidence.At(steps, begin))))
 	for _, s := range p.reduced(steps) {
 		fmt.Fprintf(&b, "H%sV%s", num(p.axis.x(s.At)), num(p.y(s.N)))
 	}

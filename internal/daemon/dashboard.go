@@ -108,9 +108,6 @@ func modelOf(lane string) string {
 // fillHistory lets the page show the day before the gateway began, as far as the
 // journal knows it.
 func (d *Daemon) fillHistory() {
-	if d.journal == nil {
-		return
-	}
 	path, since := filepath.Join(d.cfg.State, journal.File), d.started.Add(-24*time.Hour)
 	d.dashboard.Fill(func(ctx context.Context) iter.Seq[dashboard.Past] {
 		return func(yield func(dashboard.Past) bool) {

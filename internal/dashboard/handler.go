@@ -171,14 +171,15 @@ func keep(all []Request, matches func(Request) bool) []Request {
 	return kept
 }
 
-// A Past picture is what the page shows of a lane.
+// A picture is what the page shows of a lane.
 type picture struct {
 	Period  string   `json:"period"`
 	Lane    string   `json:"lane"` // empty: all
 	Bucket  float64  `json:"bucket_s"`
 	Columns []Column `json:"columns"`
 	SVG     string   `json:"svg"`
-	Levels  string   `json:"levels_svg,omitempty"` // of one lane
+	Levels  string   `json:"levels"`     // lane whose level curve is shown; empty: none
+	Curve   string   `json:"levels_svg"` // that curve
 }
 
 // past answers with the pictures of a lane, or of all, and the numbers behind them.
@@ -194,8 +195,6 @@ func (s *Server) past(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "period must be 5m, 1h or 24h")
 		return
 	}
-	width, _ := strconv.Atoi(q.Get("width"))
-	width = min(max(width, 320), 2000)
 	p, now := periods[i], s.cfg.Now()
 	pic := picture{Period: p.Name, Lane: lane, Bucket: p.Bucket.Seconds(), Columns: s.history.columns(now, lane, p)}
 	if pic.Columns == nil {
@@ -206,12 +205,22 @@ func (s *Server) past(w http.ResponseWriter, r *http.Request) {
 		what = lane
 	}
 	pic.SVG = chart.Staircase(course(pic.Columns, now, p), chart.Options{
-		Title: "In flight and queued over the last " + spoken(p), Desc: what, Width: width, Zone: s.cfg.Zone,
+		Title: "In flight and queued over the last " + spoken(p), Desc: what, Width: width(q.Get("width")), Zone: s.cfg.Zone,
 	})
-	if lane != "" {
-		pic.Levels = s.levels(lane, width)
+	if pic.Levels = q.Get("levels"); pic.Levels == "" {
+		pic.Levels = lane
 	}
+	pic.Curve = s.levels(pic.Levels, width(q.Get("levels_width")))
 	answer(w, pic)
+}
+
+// width reads how wide a picture shall be.
+func width(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	return min(max(n, 320), 2000)
 }
 
 func spoken(p Period) string {

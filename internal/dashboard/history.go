@@ -150,23 +150,33 @@ func (h *history) limits(at time.Time) {
 		limit := h.limitOf(name)
 		h.mu.Lock()
 		if s := h.lanes[name]; s != nil && limit != s.limit {
-			s.advance(at) // what lies behind had the old one
+			s.pass(at) // what lies behind had the old one
 			s.limit = limit
-			s.note(at, 0, 0, 0)
 		}
 		h.mu.Unlock()
 	}
 }
 
+// note changes what holds. What holds for no time, as between the end of an attempt and
+// that of its request, is not seen.
 func (s *series) note(at time.Time, alive, running, refused int) {
-	s.advance(at)
+	s.pass(at)
 	s.alive += alive
 	s.running += running
+	for i := range s.rings {
+		s.rings[i].latest().refused += int32(refused)
+	}
+}
+
+// pass lets time pass, up to a moment, and keeps what has held in it.
+func (s *series) pass(at time.Time) {
+	s.advance(at)
+	if !at.After(s.used) {
+		return
+	}
 	s.used = at
 	for i := range s.rings {
-		b := s.rings[i].latest()
-		s.now(b)
-		b.refused += int32(refused)
+		s.now(s.rings[i].latest())
 	}
 }
 
@@ -185,9 +195,11 @@ func (s *series) advance(at time.Time) {
 		n := at.UnixNano() / int64(r.period.Bucket)
 		if r.last == 0 || n < r.last-1 { // the first, or the clock was set back
 			clear(r.buckets)
-			r.last = n
-			s.now(r.latest())
+			r.last, s.used = n, time.Time{}
 			continue
+		}
+		if n > r.last {
+			s.now(r.latest()) // what held to its end
 		}
 		for from := max(r.last+1, n-int64(len(r.buckets))+1); from <= n; from++ {
 			r.last = from
@@ -226,8 +238,8 @@ func (h *history) columns(now time.Time, lane string, p Period) []Column {
 	if s.rings[0].last == 0 {
 		return nil
 	}
-	if now.UnixNano()/int64(s.rings[0].period.Bucket) > s.rings[0].last {
-		s.advance(now)
+	if now.After(s.used) {
+		s.pass(now)
 	}
 	for i := range s.rings {
 		if r := &s.rings[i]; r.period == p {

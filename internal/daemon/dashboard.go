@@ -121,7 +121,11 @@ func (d *Daemon) fillHistory() {
 					d.log.Debug("the page's history is not whole", "error", err)
 					return
 				}
-				if req, ok := row.(journal.Request); ok && req.Tries > 0 && !yield(pastOf(req)) {
+				req, ok := row.(journal.Request)
+				if !ok || req.Tries == 0 || !req.Start.Before(d.started) { // what comes now is seen
+					continue
+				}
+				if !yield(pastOf(req)) {
 					return
 				}
 			}

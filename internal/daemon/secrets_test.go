@@ -69,7 +69,7 @@ func TestNothingSecretIsWrittenAnywhere(t *testing.T) {
 	g.until(patience, "all are logged", func() bool { return strings.Count(g.logs.String(), "msg=request") >= count+1 })
 
 	places := map[string]string{"the log": g.logs.String()}
-	for _, path := range []string{"/metrics", "/weir/api/state"} {
+	for _, path := range []string{"/metrics", "/weir/api/state", "/weir/", "/weir/api/requests", "/weir/api/history?period=1h"} {
 		_, _, places[path] = g.get(path)
 	}
 	if err := g.stop(); err != nil {

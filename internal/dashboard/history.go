@@ -296,7 +296,7 @@ type Past struct {
 // mostPast is how many requests the history is filled with at the start.
 const mostPast = 200_000
 
-// fill puts what happened before into the buckets that nothing is known of.
+// fill adds what happened before.
 func (h *history) fill(now time.Time, past iter.Seq[Past]) {
 	type spans struct {
 		queued, running []evidence.Span
@@ -343,18 +343,16 @@ func (h *history) fillOne(now time.Time, lane string, running, queued []evidence
 	s.advance(now)
 	for i := range s.rings {
 		r := &s.rings[i]
-		for n := r.last - int64(len(r.buckets)) + 1; n < r.last; n++ {
+		for n := max(1, r.last-int64(len(r.buckets))+1); n <= r.last; n++ {
 			b := r.at(n)
-			if n <= 0 || b.known {
-				continue
-			}
 			from := time.Unix(0, n*int64(r.period.Bucket))
 			to := from.Add(r.period.Bucket)
 			first, _ := slices.BinarySearchFunc(refused, from, time.Time.Compare)
 			last, _ := slices.BinarySearchFunc(refused, to, time.Time.Compare)
-			*b = bucket{
-				known: true, running: int32(evidence.Most(running, from, to)), queued: int32(evidence.Most(queued, from, to)), refused: int32(last - first),
-			}
+			b.known = true
+			b.running = max(b.running, int32(evidence.Most(running, from, to)))
+			b.queued = max(b.queued, int32(evidence.Most(queued, from, to)))
+			b.refused += int32(last - first)
 		}
 	}
 }

@@ -57,6 +57,9 @@ func New(cfg Config) *Server {
 // Close ends the live streams, with a last view, and waits for [Server.Fill]. It may be
 // called more than once.
 func (s *Server) Close() {
+	s.mu.Lock()
+	s.view = nil // the last one shall say that it is
+	s.mu.Unlock()
 	s.close()
 	s.filling.Wait()
 }

@@ -1,10 +1,11 @@
 // Package e2e holds the end-to-end tests: real programs (OpenCode, Codex, the
 // official Go SDKs of OpenAI and Anthropic, plain HTTP clients) send overlapping
 // calls through a weir serve, or under weir run, to a weir simulate that refuses
-// overlap. The tests know nothing of weir but its commands, its HTTP surface and its
+// overlap; a browser looks at weir's page. The tests know nothing of weir but its commands, its HTTP surface and its
 // log.
 //
-// OpenCode and Codex come from npm, at the versions that package-lock.json pins:
+// OpenCode, Codex and axe, which judges the page's accessibility, come from npm, at the
+// versions that package-lock.json pins:
 //
 //	npm ci --prefix e2e
 //

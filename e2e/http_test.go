@@ -23,9 +23,14 @@ type reply struct {
 // post sends a prompt in the OpenAI dialect as a stream, with further headers
 // in pairs of name and value. It waits for the answer no longer than patience.
 func post(ctx context.Context, client *http.Client, gateway, prompt string, headers ...string) (reply, error) {
+	return postModel(ctx, client, gateway, "glm-5", prompt, headers...)
+}
+
+// postModel is post for a model of another name.
+func postModel(ctx context.Context, client *http.Client, gateway, model, prompt string, headers ...string) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	body := fmt.Sprintf(`{"model":"glm-5","messages":[{"role":"user","content":%q}],"stream":true}`, prompt)
+	body := fmt.Sprintf(`{"model":%q,"messages":[{"role":"user","content":%q}],"stream":true}`, model, prompt)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, gateway+"/api/coding/paas/v4/chat/completions", strings.NewReader(body))
 	if err != nil {
 		return reply{}, err

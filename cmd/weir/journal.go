@@ -67,23 +67,36 @@ func (o *exportOptions) run(cmd *cobra.Command) error {
 	if !journal.IsFormat(o.format) {
 		return usageError{fmt.Errorf("--format %q: want jsonl or csv", o.format)}
 	}
-	dir, err := stateDir(o.state)
+	r, err := readJournal(o.state)
 	if err != nil {
 		return err
+	}
+	defer r.Close()
+	out := bufio.NewWriter(cmd.OutOrStdout())
+	return unlessSeenEnough(errors.Join(journal.Export(out, o.format, r.Rows(cmd.Context(), since)), out.Flush()))
+}
+
+// readJournal opens the journal of a gateway's state directory; empty: the default one.
+func readJournal(state string) (*journal.Reader, error) {
+	dir, err := stateDir(state)
+	if err != nil {
+		return nil, err
 	}
 	path := filepath.Join(dir, journal.File)
 	r, err := journal.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no journal at %s: a gateway that runs with this state directory makes one (--state names another)", path)
+		return nil, fmt.Errorf("there is no journal at %s: a gateway that runs with this state directory makes one (--state names another)", path)
 	}
 	if err != nil {
-		return fmt.Errorf("the journal cannot be read: %w", err)
+		return nil, fmt.Errorf("the journal cannot be read: %w", err)
 	}
-	defer r.Close()
-	out := bufio.NewWriter(cmd.OutOrStdout())
-	err = errors.Join(journal.Export(out, o.format, r.Rows(cmd.Context(), since)), out.Flush())
+	return r, nil
+}
+
+// unlessSeenEnough drops the error of a reader that went away.
+func unlessSeenEnough(err error) error {
 	if errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
-		return nil // whoever reads has seen enough
+		return nil
 	}
 	return err
 }

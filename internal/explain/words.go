@@ -18,6 +18,10 @@ func wordsOf(k provider.Kind) words {
 	return table()[provider.Unknown]
 }
 
+// Means says in plain words what a verdict means, where no provider has words of its own
+// for it.
+func Means(k provider.Kind) string { return wordsOf(k).means }
+
 const (
 	held   = "Keeps the request, with its place, and sends it again when there is room; the tool notices nothing but the wait. Only when that gets longer than the tool bears, the tool is told to come back (429)."
 	passed = "Passes the provider's answer on at once, untouched: a repeat would end the same way."

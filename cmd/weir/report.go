@@ -89,7 +89,7 @@ func (o *reportOptions) run(cmd *cobra.Command) error {
 	if err := os.WriteFile(o.output, text.Bytes(), 0o600); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", o.output, r.Summary)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s %s\n", o.output, r.Headline(), r.Summary)
 	return unlessSeenEnough(err)
 }
 

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -232,54 +231,4 @@ func moment(us int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(us).UTC()
-}
-
-// packed is an attempt as the file has it; moments are relative to the request's start.
-type packed struct {
-	Start      int64  `json:"s"`
-	End        *int64 `json:"e,omitempty"`
-	InFlight   int    `json:"n,omitempty"`
-	Verdict    string `json:"v,omitempty"`
-	Code       string `json:"c,omitempty"`
-	ProviderID string `json:"i,omitempty"`
-}
-
-// pack writes the attempts of a request as JSON; empty: there were none.
-func pack(r Request) string {
-	if len(r.Attempts) == 0 {
-		return ""
-	}
-	all := make([]packed, len(r.Attempts))
-	from := micros(r.Start)
-	for i, a := range r.Attempts {
-		all[i] = packed{Start: micros(a.Start) - from, InFlight: a.InFlight, Verdict: a.Verdict, Code: a.Code, ProviderID: a.ProviderID}
-		if !a.End.IsZero() {
-			end := micros(a.End) - from
-			all[i].End = &end
-		}
-	}
-	data, err := json.Marshal(all)
-	if err != nil {
-		return "" // numbers and strings can always be written
-	}
-	return string(data)
-}
-
-// unpack is the reverse of pack.
-func unpack(text string, start int64) ([]Attempt, error) {
-	if text == "" {
-		return nil, nil
-	}
-	var all []packed
-	if err := json.Unmarshal([]byte(text), &all); err != nil {
-		return nil, fmt.Errorf("attempts: %w", err)
-	}
-	attempts := make([]Attempt, len(all))
-	for i, p := range all {
-		attempts[i] = Attempt{Start: moment(start + p.Start), InFlight: p.InFlight, Verdict: p.Verdict, Code: p.Code, ProviderID: p.ProviderID}
-		if p.End != nil {
-			attempts[i].End = moment(start + *p.End)
-		}
-	}
-	return attempts, nil
 }

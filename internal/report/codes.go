@@ -111,8 +111,10 @@ func means(key codeKey, p *provider.Profile, now time.Time) string {
 }
 
 // tidy bounds a name that comes from outside, and leaves it on one line.
-func tidy(s string) string {
-	const most = 120
+func tidy(s string) string { return cut(s, 120) }
+
+// cut is tidy with another bound, in runes.
+func cut(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r == 0x2028 || r == 0x2029 {
 			return ' '

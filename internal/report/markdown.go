@@ -15,7 +15,7 @@ import (
 func (r *Report) markdown(w io.Writer) error {
 	v := r.view()
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Refusals of %s at %s\n\n%s\n\n**%s**\n\n", text(r.Model), text(r.Provider), text(v.Period), text(r.Summary))
+	fmt.Fprintf(&b, "# Refusals of %s at %s\n\n%s\n\n**%s** %s\n\n", text(r.Model), text(r.Provider), text(v.Period), text(v.Headline), text(r.Summary))
 	b.WriteString("| | |\n|---|---|\n")
 	for _, f := range v.Facts {
 		values := make([]string, len(f.Values))
@@ -56,13 +56,9 @@ func (v view) moments(b *strings.Builder) {
 	}
 	for _, m := range v.MomentViews {
 		fmt.Fprintf(b, "\n### %s\n\n", text(m.Title))
-		if m.Doubt != "" {
-			fmt.Fprintf(b, "%s\n\n", text(m.Doubt))
-		}
+		fmt.Fprintf(b, "%s\n\n", text(strings.TrimSpace(m.Text+" "+m.Doubt)))
 		b.WriteString(plot(m.Course))
-	}
-	if len(v.MomentViews) > 0 {
-		fmt.Fprintf(b, "\nA column is %s; the numbers are the highest in it, `+` is more than 9.\n", span(columnOf(v.MomentViews[0].Course)))
+		fmt.Fprintf(b, "A column is %s; numbers are the highest in it, + is more than 9.\n", span(columnOf(m.Course)))
 	}
 }
 

@@ -20,6 +20,9 @@ const (
 	// late is how long after a picture's end a row may come that belongs into it: a
 	// request is kept when it ends.
 	late = 30 * time.Minute
+	// edge is what a picture shows before the lane's first request and after its last:
+	// more would show nothing where nothing is known.
+	edge = time.Second
 )
 
 func binOf(t time.Time) int64 { return t.Unix() / int64(bin/time.Second) }
@@ -60,17 +63,11 @@ func (s *survey) moments(ctx context.Context, rows Source, l *lane) ([]Moment, e
 	all := []Moment{}
 	for _, at := range worst(l.bins) {
 		begin := time.Unix(at*int64(bin/time.Second), 0).UTC()
-		c, err := s.course(ctx, rows, l, begin.Add(-around), begin.Add(2*around))
+		c, err := s.course(ctx, rows, l, later(begin.Add(-around), l.from.Add(-edge)), earlier(begin.Add(2*around), l.to.Add(edge)))
 		if err != nil {
 			return nil, err
 		}
-		m := Moment{Begin: begin, Course: c, Most: evidence.Most(c.InFlight, begin, begin.Add(around))}
-		for _, t := range c.Refused {
-			if !t.Before(begin) && t.Before(begin.Add(around)) {
-				m.Refused++
-			}
-		}
-		m.Text = m.sentence()
+		m := momentOf(c, begin)
 		if s.back > 0 {
 			m.Doubt = "The clock was set back somewhere in the journal; times here may be wrong, and two times may lie over each other."
 		}
@@ -78,6 +75,25 @@ func (s *survey) moments(ctx context.Context, rows Source, l *lane) ([]Moment, e
 	}
 	slices.SortStableFunc(all, func(a, b Moment) int { return b.Refused - a.Refused })
 	return all, nil
+}
+
+// momentOf counts what a course has in the minute from the first refusal since a moment.
+func momentOf(c evidence.Course, since time.Time) Moment {
+	m := Moment{Begin: since, Course: c}
+	for _, t := range c.Refused {
+		if t.Before(since) {
+			continue
+		}
+		if m.Refused == 0 {
+			m.Begin = t
+		}
+		if t.Before(m.Begin.Add(around)) {
+			m.Refused++
+		}
+	}
+	m.Most = evidence.Most(c.InFlight, m.Begin, m.Begin.Add(around))
+	m.Text = m.sentence()
+	return m
 }
 
 // course reads what was under way in a lane between two moments.
@@ -114,6 +130,20 @@ func (s *survey) course(ctx context.Context, rows Source, l *lane, from, to time
 	c.Queued = within(evidence.Overlap(queued), from, to)
 	c.Limit = within(s.limitOf(l.name), from, to)
 	return c, nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // limitOf returns how the limit of a lane went or, if it never changed, its account's.

@@ -40,7 +40,7 @@ type Report struct {
 	Counts   Counts  `json:"attempts"`
 
 	Verdict evidence.Verdict `json:"verdict"`
-	Summary string           `json:"summary"` // the verdict and what it rests on
+	Summary string           `json:"summary"` // what was counted in all, as a sentence
 	Levels  []Level          `json:"levels"`
 	Moments []Moment         `json:"moments"` // the worst first, at most three
 	Codes   []Code           `json:"codes"`   // refusals first, then by number

@@ -10,6 +10,7 @@ import (
 // A view is a report as people read it, whatever it is written in.
 type view struct {
 	*Report
+	Headline    string // the verdict, as a sentence
 	Period      string
 	Facts       []fact
 	LevelRows   []levelRow
@@ -40,22 +41,31 @@ type exampleRow struct{ UTC, East, ID, InFlight string }
 
 func (r *Report) view() view {
 	v := view{
-		Report: r,
-		Period: fmt.Sprintf("%s to %s (%s), %s", utc(r.From), utc(r.To), span(r.To.Sub(r.From)), count(r.Requests, "request")),
-		Facts:  r.facts(),
-		Footer: fmt.Sprintf("Made by weir %s (%s) on %s from its journal. It has no text of what was asked or answered, no key and no header.", r.Weir, r.System, utc(r.Made)),
+		Report:   r,
+		Headline: r.Headline(),
+		Period:   fmt.Sprintf("%s to %s (%s), %s", utc(r.From), utc(r.To), span(r.To.Sub(r.From)), count(r.Requests, "request")),
+		Facts:    r.facts(),
+		Footer:   fmt.Sprintf("Made by weir %s (%s) on %s from its journal. It has no text of what was asked or answered, no key and no header.", r.Weir, r.System, utc(r.Made)),
 	}
 	for _, l := range r.Levels {
 		v.LevelRows = append(v.LevelRows, l.row())
 	}
 	for i, m := range r.Moments {
-		v.MomentViews = append(v.MomentViews, momentView{Moment: m, Title: fmt.Sprintf("%d. %s", i+1, m.Text)})
+		v.MomentViews = append(v.MomentViews, momentView{Moment: m, Title: fmt.Sprintf("%d. %s UTC: %s", i+1, m.Begin.UTC().Format(stamp), count(m.Refused, "refusal"))})
 	}
 	for _, c := range r.Codes {
 		v.CodeViews = append(v.CodeViews, c.view())
 	}
 	v.OtherRows = r.otherRows()
 	return v
+}
+
+// Headline is the verdict as a sentence.
+func (r *Report) Headline() string {
+	if r.Verdict.Text == "" {
+		return ""
+	}
+	return strings.ToUpper(r.Verdict.Text[:1]) + r.Verdict.Text[1:] + "."
 }
 
 // facts are the report's head.

@@ -77,14 +77,14 @@ func (l *lane) levels() []Level {
 	return all
 }
 
-// summary is the verdict and what it rests on, in one sentence.
+// summary is what was counted, in one sentence.
 func (r *Report) summary() string {
 	judged := r.Counts.Accepted + r.Counts.Refused
 	if judged == 0 {
-		return "Nothing can be said of the level: no attempt was accepted, and none refused for being too many."
+		return "No attempt was accepted, and none was refused as too many, so nothing can be said of the level."
 	}
-	return fmt.Sprintf("%s of %s attempts were refused as too many (%s): %s.",
-		grouped(r.Counts.Refused), grouped(judged), percent(float64(r.Counts.Refused)/float64(judged)), r.Verdict.Text)
+	return fmt.Sprintf("In all %s of %s attempts were refused as too many (%s).",
+		grouped(r.Counts.Refused), grouped(judged), percent(float64(r.Counts.Refused)/float64(judged)))
 }
 
 // done says what was already done about refusals.
@@ -152,7 +152,7 @@ func (s *survey) believed(l *lane) string {
 	if c == nil || c.why == "" {
 		return ""
 	}
-	return fmt.Sprintf("Concluded by weir from the course of things, last at %s: %s.", utc(c.whyAt), strings.TrimSuffix(tidy(c.why), "."))
+	return fmt.Sprintf("Believed by weir while it worked, on less than this report asks for; last at %s: %s.", utc(c.whyAt), strings.TrimSuffix(cut(c.why, 600), "."))
 }
 
 // shut tells how often and how long a lane or its account rested or was closed.
@@ -304,6 +304,6 @@ func utc(t time.Time) string { return t.UTC().Format(stamp) + " UTC" }
 func east() *time.Location { return time.FixedZone("UTC+8", 8*60*60) }
 
 func (m *Moment) sentence() string {
-	return fmt.Sprintf("%s within a minute from %s (%s UTC+8), with at most %d in flight at once.",
-		count(m.Refused, "refusal"), utc(m.Begin), m.Begin.In(east()).Format("15:04:05"), m.Most)
+	return fmt.Sprintf("%s within a minute from %s, which is %s UTC+8. At most %d were in flight at once in that minute.",
+		count(m.Refused, "refusal"), utc(m.Begin), m.Begin.In(east()).Format(stamp), m.Most)
 }

@@ -1,0 +1,47 @@
+package report
+
+import (
+	"io"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/weirhq/weir/internal/journal"
+)
+
+// BenchmarkMonth reads 30 days of a heavy user, 200 000 requests, from a file, and writes
+// the page.
+func BenchmarkMonth(b *testing.B) {
+	path := filepath.Join(b.TempDir(), journal.File)
+	all := month(200_000)
+	// The journal takes what it can hold at once, so it is closed and opened again.
+	const batch = 8000
+	for len(all) > 0 {
+		n := min(batch, len(all))
+		j := journal.Open(path, journal.Options{Size: 1 << 40, Age: 100 * 365 * 24 * time.Hour, Now: func() time.Time { return ended(all[n-1]) }})
+		for _, row := range all[:n] {
+			j.Add(row)
+		}
+		j.Close()
+		if lost := j.Stats().Lost; lost > 0 {
+			b.Fatalf("%d rows are lost", lost)
+		}
+		all = all[n:]
+	}
+	for b.Loop() {
+		rows, err := journal.Read(path)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r, err := Collect(b.Context(), rows, Options{Now: time.Now()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := r.Write(io.Discard, "html"); err != nil {
+			b.Fatal(err)
+		}
+		if err := rows.Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

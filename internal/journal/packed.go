@@ -68,8 +68,9 @@ func unpackJSON(text string, start int64) ([]Attempt, error) {
 // which they mostly are: what is read often is read fast. False: it is for a reader of all JSON.
 func unpackPlain(text string, start int64) ([]Attempt, bool) {
 	c := cursor{rest: text}
-	var attempts []Attempt
-	for sign := "["; c.took(sign); sign = "," {
+	c.must("[")
+	attempts := []Attempt{c.attempt(start)}
+	for c.took(",") {
 		attempts = append(attempts, c.attempt(start))
 	}
 	c.must("]")

@@ -143,8 +143,8 @@ type lane struct {
 	requests int
 	counts   Counts
 	curve    evidence.Curve
-	minutes  map[int]*minutes // with refusals, by level
-	bins     map[int64]int    // refusals by time, see moments.go
+	minutes  map[int]minutes // by level
+	bins     map[int64]int   // refusals by time, see moments.go
 	codes    map[codeKey]*code
 
 	sessions map[string]struct{}
@@ -163,22 +163,13 @@ type lane struct {
 
 type codeKey struct{ verdict, code string }
 
-// minutes counts those in which there was something, as long as it comes in order.
-type minutes struct {
-	last int64
-	n    int
-}
-
-func (m *minutes) add(t time.Time) {
-	if at := t.Unix() / 60; at != m.last || m.n == 0 {
-		m.last = at
-		m.n++
-	}
-}
+// minutes are those in which attempts of a level started, by their number since 1970;
+// true: one of them was refused.
+type minutes map[int64]bool
 
 func newLane(name string) *lane {
 	return &lane{
-		name: name, minutes: map[int]*minutes{}, bins: map[int64]int{}, codes: map[codeKey]*code{},
+		name: name, minutes: map[int]minutes{}, bins: map[int64]int{}, codes: map[codeKey]*code{},
 		sessions: map[string]struct{}{}, tools: map[string]int{}, dialects: map[string]int{}, outcomes: map[string]int{},
 	}
 }
@@ -226,11 +217,11 @@ func (l *lane) attempt(a attempt) (refused bool) {
 		return false
 	case a.Verdict == provider.OK.String():
 		l.counts.Accepted++
-		l.curve.Add(a.InFlight, false)
+		l.judged(a, false)
 		return false
 	case isRefusal(a.Verdict):
 		l.counts.Refused++
-		l.refusal(a)
+		l.judged(a, true)
 		refused = true
 	default:
 		l.counts.Other++
@@ -250,15 +241,17 @@ func (l *lane) attempt(a attempt) (refused bool) {
 	return refused
 }
 
-func (l *lane) refusal(a attempt) {
-	l.curve.Add(a.InFlight, true)
+// judged counts an attempt at its level.
+func (l *lane) judged(a attempt, refused bool) {
+	l.curve.Add(a.InFlight, refused)
+	at := a.Start.Unix() / 60
 	m := l.minutes[a.InFlight]
 	if m == nil {
-		m = &minutes{}
+		m = minutes{}
 		l.minutes[a.InFlight] = m
 	}
-	m.add(a.Start)
-	if !a.Start.IsZero() {
+	m[at] = refused || m[at]
+	if refused && !a.Start.IsZero() {
 		l.bins[binOf(a.Start)]++
 	}
 }

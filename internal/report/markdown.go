@@ -43,9 +43,9 @@ func (v view) levels(b *strings.Builder) {
 		b.WriteString("Nothing was counted.\n")
 		return
 	}
-	b.WriteString("| level | attempts | accepted | refused | share refused | 95 % interval | minutes with refusals | known |\n|--:|--:|--:|--:|--:|--:|--:|---|\n")
+	b.WriteString("| level | attempts | accepted | refused | share refused | 95 % interval | minutes | with refusals | known |\n|--:|--:|--:|--:|--:|--:|--:|--:|---|\n")
 	for _, l := range v.LevelRows {
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s |\n", l.Level, l.Attempts, l.Accepted, l.Refused, l.Share, l.Interval, l.Minutes, l.Known)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", l.Level, l.Attempts, l.Accepted, l.Refused, l.Share, l.Interval, l.Minutes, l.Bad, l.Known)
 	}
 }
 

@@ -94,11 +94,19 @@ func (c Counts) All() int {
 // itself included.
 type Level struct {
 	evidence.Level
-	Low     float64 `json:"low"`     // of the 95 % interval of the share that is refused
-	High    float64 `json:"high"`    // likewise
-	Known   string  `json:"known"`   // "stable", "failing", or empty: too few attempts
-	Missing int     `json:"missing"` // attempts that would decide; 0: it is decided, -1: more would not
-	Minutes int     `json:"minutes"` // in how many minutes there were refusals
+	Low     float64 `json:"low"`             // of the 95 % interval of the share that is refused
+	High    float64 `json:"high"`            // likewise
+	Known   string  `json:"known"`           // "stable", "failing", or empty: too few attempts
+	Missing int     `json:"missing"`         // attempts that would decide; 0: it is decided, -1: more would not
+	Minutes int     `json:"minutes"`         // in how many minutes there were attempts
+	Bad     int     `json:"minutes_refused"` // and in how many of them refusals
+}
+
+// narrow tells that attempts come from so few minutes that they may have one cause: the
+// interval, which takes them as independent, is too narrow then.
+func (l Level) narrow() bool {
+	const few = 3
+	return l.Known == "failing" && l.Bad < few && l.Refused > l.Bad || l.Known == "stable" && l.Minutes < few
 }
 
 // A Moment is one of the worst: many refusals within a minute, and what was under way

@@ -25,7 +25,7 @@ type fact struct {
 	Values []string
 }
 
-type levelRow struct{ Level, Attempts, Accepted, Refused, Share, Interval, Minutes, Known, Class string }
+type levelRow struct{ Level, Attempts, Accepted, Refused, Share, Interval, Minutes, Bad, Known, Class string }
 
 type momentView struct {
 	Moment
@@ -158,7 +158,7 @@ func (c Counts) sentence() string {
 func (l Level) row() levelRow {
 	row := levelRow{
 		Level: strconv.Itoa(l.Level.Level), Attempts: grouped(l.Attempts()), Accepted: grouped(l.Accepted), Refused: grouped(l.Refused),
-		Share: percent(float64(l.Refused) / float64(l.Attempts())), Interval: interval(l.Low, l.High), Minutes: grouped(l.Minutes),
+		Share: percent(float64(l.Refused) / float64(l.Attempts())), Interval: interval(l.Low, l.High), Minutes: grouped(l.Minutes), Bad: grouped(l.Bad),
 	}
 	switch {
 	case l.Known == "stable":

@@ -69,8 +69,11 @@ func (l *lane) levels() []Level {
 		case e.Failing():
 			v.Known = "failing"
 		}
-		if m := l.minutes[e.Level]; m != nil {
-			v.Minutes = m.n
+		for _, refused := range l.minutes[e.Level] {
+			v.Minutes++
+			if refused {
+				v.Bad++
+			}
 		}
 		all = append(all, v)
 	}
@@ -83,8 +86,12 @@ func (r *Report) summary() string {
 	if judged == 0 {
 		return "No attempt was accepted, and none was refused as too many, so nothing can be said of the level."
 	}
-	return fmt.Sprintf("In all %s of %s attempts were refused as too many (%s).",
+	text := fmt.Sprintf("In all %s of %s attempts were refused as too many (%s).",
 		grouped(r.Counts.Refused), grouped(judged), percent(float64(r.Counts.Refused)/float64(judged)))
+	for _, l := range r.narrow() {
+		text += " " + l.narrowness()
+	}
+	return text
 }
 
 // done says what was already done about refusals.
@@ -100,7 +107,7 @@ func (s *survey) done(l *lane) []string {
 		}
 		said = append(said, text)
 	} else {
-		said = append(said, "Repeated: nothing; there was no need.")
+		said = append(said, "Repeated: nothing.")
 	}
 	if l.waiting > 0 {
 		said = append(said, fmt.Sprintf("Waited: %s waited for a slot before or between attempts, %s on average and %s at most.",
@@ -196,10 +203,8 @@ func method() []string {
 func (s *survey) doubts(l *lane, r *Report) []string {
 	said := []string{}
 	for _, v := range r.Levels {
-		const few = 3
-		if v.Known == "failing" && v.Minutes < few && v.Refused > v.Minutes {
-			said = append(said, fmt.Sprintf("The %s at level %d fell into %s: they may have had one cause, and the interval is too narrow then.",
-				count(v.Refused, "refusal"), v.Level.Level, count(v.Minutes, "minute")))
+		if v.narrow() {
+			said = append(said, v.narrowness()+" They may have one cause, and the interval is too narrow then.")
 		}
 	}
 	if s.back > 0 {
@@ -217,6 +222,24 @@ func (s *survey) doubts(l *lane, r *Report) []string {
 	return said
 }
 
+// narrowness says from how few minutes a level is known.
+func (l Level) narrowness() string {
+	if l.Known == "failing" {
+		return fmt.Sprintf("The %s at level %d fell into %s.", count(l.Refused, "refusal"), l.Level.Level, count(l.Bad, "minute"))
+	}
+	return fmt.Sprintf("The %s at level %d fell into %s.", count(l.Attempts(), "attempt"), l.Level.Level, count(l.Minutes, "minute"))
+}
+
+// narrow returns those levels of the verdict that are known from few minutes only.
+func (r *Report) narrow() []Level {
+	return slices.DeleteFunc(slices.Clone(r.Levels), func(l Level) bool {
+		return !l.narrow() || l.Level.Level != r.Verdict.Stable && l.Level.Level != r.Verdict.Failing
+	})
+}
+
+// Sure tells that the verdict is certain, and not from few minutes only.
+func (r *Report) Sure() bool { return r.Verdict.Certain && len(r.narrow()) == 0 }
+
 func countedIn(levels []Level) (n int) {
 	for _, l := range levels {
 		n += l.Attempts()
@@ -226,15 +249,22 @@ func countedIn(levels []Level) (n int) {
 
 // more says what would make the verdict more sure.
 func (r *Report) more() []string {
-	if r.Verdict.Certain {
+	if !r.Verdict.Certain {
+		return []string{fmt.Sprintf(`Needed: %s. Ordinary work collects them; "weir serve --limit %d" lets so many run at once meanwhile.`,
+			r.Verdict.Missing, r.Verdict.Stable+1)}
+	}
+	var said []string
+	for _, l := range r.narrow() {
+		said = append(said, fmt.Sprintf("Needed: attempts at level %d in further minutes.", l.Level.Level))
+	}
+	if len(said) == 0 {
 		text := fmt.Sprintf("Nothing for the levels: the counts tell %d from %d.", r.Verdict.Stable, r.Verdict.Failing)
 		if r.Verdict.Stable == 0 {
 			text = "Nothing for the levels: the counts are enough to say that level 1 fails."
 		}
-		return []string{text + " They hold for this period; a change at the provider shows in a later report."}
+		said = append(said, text+" They hold for this period; a change at the provider shows in a later report.")
 	}
-	return []string{fmt.Sprintf(`Needed: %s. Ordinary work collects them; "weir serve --limit %d" lets so many run at once meanwhile.`,
-		r.Verdict.Missing, r.Verdict.Stable+1)}
+	return said
 }
 
 // The small words.

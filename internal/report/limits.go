@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"github.com/weirhq/weir/internal/evidence"
@@ -11,12 +12,9 @@ import (
 
 // limits is how the limit of a lane or an account went, and what kept it shut.
 type limits struct {
-	steps   []evidence.Step
-	changes int
-	low     int
-	high    int
-	why     string // what weir believed last
-	whyAt   time.Time
+	steps []evidence.Step
+	why   string // what weir believed last
+	whyAt time.Time
 
 	pauses int
 	paused time.Duration
@@ -54,17 +52,12 @@ func (l *limits) step(c journal.Change) {
 		return
 	}
 	if len(l.steps) == 0 {
-		was := before(c)
-		l.steps = append(l.steps, evidence.Step{N: was}) // from whenever on
-		l.low, l.high = was, was
+		l.steps = append(l.steps, evidence.Step{N: before(c)}) // from whenever on
 	}
-	if l.steps[len(l.steps)-1].N != c.Limit {
-		l.changes++
-	}
-	l.low, l.high = min(l.low, c.Limit), max(l.high, c.Limit)
 	l.steps = append(l.steps, evidence.Step{At: c.At, N: c.Limit})
 	if len(l.steps) > maxSteps {
 		l.steps = append(l.steps[:0], l.steps[maxSteps/2:]...)
+		l.steps[0].At = time.Time{}
 	}
 }
 
@@ -84,5 +77,49 @@ func (l *limits) course() []evidence.Step {
 	if l == nil {
 		return nil
 	}
-	return inOrder(l.steps)
+	return slices.SortedStableFunc(slices.Values(l.steps), func(a, b evidence.Step) int { return a.At.Compare(b.At) })
+}
+
+// limitOf returns how the limit of a lane went: the lower one of its own and its account's.
+// A limit that did not change is not known here; none at all: neither did.
+func (s *survey) limitOf(name string) []evidence.Step {
+	own, whole := s.limits[name].course(), s.limits[account(name)].course()
+	if len(own) == 0 {
+		return whole
+	}
+	if len(whole) == 0 {
+		return own
+	}
+	var both []evidence.Step
+	for len(own)+len(whole) > 0 {
+		next := &own
+		if len(own) == 0 || len(whole) > 0 && whole[0].At.Before(own[0].At) {
+			next = &whole
+		}
+		both = append(both, (*next)[0])
+		*next = (*next)[1:]
+	}
+	own, whole = s.limits[name].course(), s.limits[account(name)].course()
+	for i, step := range both {
+		both[i].N = min(evidence.At(own, step.At), evidence.At(whole, step.At))
+	}
+	return changed(both)
+}
+
+// changed leaves out steps that change nothing, and all but the last of a moment.
+func changed(steps []evidence.Step) []evidence.Step {
+	var kept []evidence.Step
+	for i, step := range steps {
+		if i+1 < len(steps) && steps[i+1].At.Equal(step.At) || len(kept) > 0 && kept[len(kept)-1].N == step.N {
+			continue
+		}
+		kept = append(kept, step)
+	}
+	return kept
+}
+
+// account is the name of a lane's account.
+func account(lane string) string {
+	p, a, _ := parts(lane)
+	return p + "/" + a
 }

@@ -146,20 +146,6 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// limitOf returns how the limit of a lane went or, if it never changed, its account's.
-func (s *survey) limitOf(name string) []evidence.Step {
-	if steps := s.limits[name].course(); len(steps) > 0 {
-		return steps
-	}
-	return s.limits[account(name)].course()
-}
-
-// account is the name of a lane's account.
-func account(lane string) string {
-	p, a, _ := parts(lane)
-	return p + "/" + a
-}
-
 // within returns the steps between two moments, with what holds at the first.
 func within(steps []evidence.Step, from, to time.Time) []evidence.Step {
 	if len(steps) == 0 {
@@ -172,8 +158,4 @@ func within(steps []evidence.Step, from, to time.Time) []evidence.Step {
 		}
 	}
 	return kept
-}
-
-func inOrder(steps []evidence.Step) []evidence.Step {
-	return slices.SortedStableFunc(slices.Values(steps), func(a, b evidence.Step) int { return a.At.Compare(b.At) })
 }

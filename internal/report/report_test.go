@@ -114,6 +114,24 @@ func TestTheLimitBeforeItsFirstChange(t *testing.T) {
 	}
 }
 
+func TestTheLimitIsTheLowerOne(t *testing.T) {
+	s := survey{limits: map[string]*limits{}}
+	for i, c := range []journal.Change{
+		{Lane: glm, Limit: 2, Reason: "probe-accepted"}, {Lane: "zai-coding/f00d", Limit: 2, Reason: "probe-accepted"}, {Lane: glm, Limit: 3, Reason: "probe-accepted"},
+		{Lane: "zai-coding/f00d", Limit: 3, Reason: "probe-accepted"}, {Lane: glm, Limit: 4, Reason: "probe-accepted"}, {Lane: "zai-coding/f00d", Limit: 1, Reason: "refused-again", Level: 3},
+	} {
+		c.Kind, c.At = "limit-changed", noon().Add(time.Duration(i)*time.Second)
+		s.add(c)
+	}
+	var got []int
+	for _, step := range s.limitOf(glm) {
+		got = append(got, step.N)
+	}
+	if want := []int{1, 2, 3, 1}; !slices.Equal(got, want) {
+		t.Errorf("the limit went %v, want %v", got, want)
+	}
+}
+
 // Every way in which a report could claim more than it has.
 func TestItClaimsNoMoreThanTheCounts(t *testing.T) {
 	few := rows{tried(glm, noon(), 1, "ok"), tried(glm, noon().Add(time.Minute), 1, "ok")}

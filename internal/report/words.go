@@ -128,21 +128,17 @@ func (s *survey) done(l *lane) []string {
 
 // capped says which limit was kept.
 func (s *survey) capped(l *lane) string {
-	text := "Capped: weir bounds what is in flight at once; "
-	c := s.limits[l.name]
-	of := "its limit"
-	if c == nil || len(c.steps) == 0 {
-		if c = s.limits[account(l.name)]; c != nil && len(c.steps) > 0 {
-			of = "the account's limit"
+	text := "Capped: weir bounds what is in flight at once; the limit "
+	steps := changed(s.limitOf(l.name))
+	if len(steps) < 2 {
+		text += "did not change in this time, as it was fixed or known from before"
+	} else {
+		low, high := steps[0].N, steps[0].N
+		for _, step := range steps {
+			low, high = min(low, step.N), max(high, step.N)
 		}
-	}
-	switch {
-	case c == nil || c.changes == 0:
-		text += "its limit did not change in this time, as it was fixed or known from before"
-	case c.changes == 1:
-		text += fmt.Sprintf("%s changed once, between %d and %d, and is %d at the end", of, c.low, c.high, c.steps[len(c.steps)-1].N)
-	default:
-		text += fmt.Sprintf("%s was learned and moved between %d and %d (%s), and is %d at the end", of, c.low, c.high, count(c.changes, "change"), c.steps[len(c.steps)-1].N)
+		text += fmt.Sprintf("(the lower one of the model's and the account's) moved %s between %d and %d, and is %d at the end",
+			times(len(steps)-1), low, high, steps[len(steps)-1].N)
 	}
 	if l.most > 0 {
 		text += fmt.Sprintf(". No attempt started with more than %d in flight", l.most)
@@ -207,6 +203,9 @@ func (s *survey) doubts(l *lane, r *Report) []string {
 			said = append(said, v.narrowness()+" They may have one cause, and the interval is too narrow then.")
 		}
 	}
+	if n := s.beside(l); n > 0 {
+		said = append(said, fmt.Sprintf("%s of other models went to the same account in this time. If the provider counts by account, more may have been in flight than the level says.", count(n, "request")))
+	}
 	if s.back > 0 {
 		said = append(said, fmt.Sprintf("The clock was set back %s in this time. Counts are not touched by it; times may be wrong.", times(s.back)))
 	}
@@ -220,6 +219,16 @@ func (s *survey) doubts(l *lane, r *Report) []string {
 		said = append(said, fmt.Sprintf("Of %s the level is not known; the curve lacks them.", count(l.counts.Accepted+l.counts.Refused-counted, "attempt")))
 	}
 	return said
+}
+
+// beside counts the requests of the account's other lanes while this one was in use.
+func (s *survey) beside(l *lane) (n int) {
+	for _, other := range s.lanes {
+		if other != l && account(other.name) == account(l.name) && !other.from.After(l.to) && !other.to.Before(l.from) {
+			n += other.requests
+		}
+	}
+	return n
 }
 
 // narrowness says from how few minutes a level is known.

@@ -16,6 +16,7 @@ type limits struct {
 	why   string // what weir believed last
 	whyAt time.Time
 
+	byHand int // changes that a person made
 	pauses int
 	paused time.Duration
 	until  time.Time // of the last pause
@@ -26,13 +27,20 @@ type limits struct {
 const maxSteps = 50_000
 
 func (l *limits) add(c journal.Change) {
+	byHand := c.Reason == pool.ReasonByHand
+	if byHand {
+		l.byHand++
+	}
 	switch pool.EventKind(c.Kind) {
 	case pool.LimitChanged:
-		if c.Why != "" {
+		if c.Why != "" && !byHand {
 			l.why, l.whyAt = c.Why, c.At
 		}
 		l.step(c)
 	case pool.Paused:
+		if byHand {
+			return // until whenever
+		}
 		l.pauses++
 		from := c.At
 		if l.until.After(from) {
@@ -43,7 +51,9 @@ func (l *limits) add(c journal.Change) {
 			l.until = c.Until
 		}
 	case pool.Closed:
-		l.closed++
+		if !byHand {
+			l.closed++
+		}
 	}
 }
 

@@ -140,10 +140,23 @@ func (s *survey) capped(l *lane) string {
 		text += fmt.Sprintf("(the lower one of the model's and the account's) moved %s between %d and %d, and is %d at the end",
 			times(len(steps)-1), low, high, steps[len(steps)-1].N)
 	}
+	if n := s.byHand(l.name); n > 0 {
+		text += fmt.Sprintf(". The user fixed, held or opened it by hand %s", times(n))
+	}
 	if l.most > 0 {
 		text += fmt.Sprintf(". No attempt started with more than %d in flight", l.most)
 	}
 	return text + "."
+}
+
+// byHand counts what a person did to a lane or its account.
+func (s *survey) byHand(name string) (n int) {
+	for _, name := range []string{name, account(name)} {
+		if c := s.limits[name]; c != nil {
+			n += c.byHand
+		}
+	}
+	return n
 }
 
 // believed is weir's own last conclusion of what it has met.

@@ -11,10 +11,11 @@ import (
 	"github.com/weirhq/weir/provider"
 )
 
-// maxExamples is how many attempts of a code are named, maxCodes how many codes are
-// told apart.
+// maxExamples is how many attempts of a code are named, fewExamples of one that says
+// nothing of the level; maxCodes is how many codes are told apart.
 const (
 	maxExamples = 20
+	fewExamples = 5
 	maxCodes    = 200
 )
 
@@ -50,17 +51,17 @@ func (c *code) add(a attempt) {
 	}
 }
 
-// examples returns at most maxExamples, in order, the first and the last among them.
-func (c *code) examples() []Example {
+// examples returns at most so many, in order, the first and the last among them.
+func (c *code) examples(most int) []Example {
 	all := slices.Clone(c.kept)
 	if n := len(all); n > 0 && all[n-1] != c.last {
 		all = append(all, c.last)
 	}
 	chosen := all
-	if n := len(all); n > maxExamples {
-		chosen = make([]Example, maxExamples)
+	if n := len(all); n > most {
+		chosen = make([]Example, most)
 		for i := range chosen {
-			chosen[i] = all[i*(n-1)/(maxExamples-1)]
+			chosen[i] = all[i*(n-1)/(most-1)]
 		}
 	}
 	slices.SortStableFunc(chosen, func(a, b Example) int { return a.At.Compare(b.At) })
@@ -76,10 +77,13 @@ func codesOf(l *lane, p *provider.Profile, now time.Time) []Code {
 	for _, key := range slices.SortedFunc(maps.Keys(l.codes), func(a, b codeKey) int {
 		return cmp.Or(strings.Compare(a.verdict, b.verdict), strings.Compare(a.code, b.code))
 	}) {
-		c := l.codes[key]
+		c, most := l.codes[key], maxExamples
+		if !isRefusal(key.verdict) {
+			most = fewExamples
+		}
 		all = append(all, Code{
 			Code: tidy(key.code), Verdict: key.verdict, Refusal: isRefusal(key.verdict), Means: means(key, p, now),
-			N: c.n, WithID: c.withID, Examples: c.examples(),
+			N: c.n, WithID: c.withID, Examples: c.examples(most),
 		})
 	}
 	slices.SortStableFunc(all, func(a, b Code) int {

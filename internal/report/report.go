@@ -128,7 +128,7 @@ type Code struct {
 	Means    string    `json:"means"`
 	N        int       `json:"n"`
 	WithID   int       `json:"with_id"`  // of them, those to which the provider gave a request id
-	Examples []Example `json:"examples"` // at most 20 with an id, spread over the period
+	Examples []Example `json:"examples"` // at most 20 with an id, of other errors 5, spread over the period
 }
 
 // An Example is one attempt that the provider can find by its id.

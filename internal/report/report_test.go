@@ -303,7 +303,7 @@ func TestExamplesAreSpread(t *testing.T) {
 		for i := range n {
 			c.add(attempt{Attempt: journal.Attempt{Start: noon().Add(time.Duration(i) * time.Second), ProviderID: fmt.Sprint(i)}})
 		}
-		got := c.examples()
+		got := c.examples(maxExamples)
 		if len(got) != min(n, maxExamples) || got[0].ID != "0" || got[len(got)-1].ID != fmt.Sprint(n-1) {
 			t.Fatalf("of %d: %d, from %s to %s", n, len(got), got[0].ID, got[len(got)-1].ID)
 		}

@@ -11,8 +11,9 @@ import (
 	"github.com/weirhq/weir/provider"
 )
 
-// ErrNothing is that of a journal without a request in the time that was asked for.
-var ErrNothing = errors.New("the journal has no request in that time")
+// ErrNothing is that of a journal without a request to a model in the time that was asked
+// for.
+var ErrNothing = errors.New("the journal has no request to a model in that time")
 
 // A Source is where rows come from, the oldest first: a [journal.Reader].
 type Source interface {
@@ -79,6 +80,9 @@ type survey struct {
 func (s *survey) add(row journal.Row) {
 	switch r := row.(type) {
 	case journal.Request:
+		if r.Lane == "" {
+			return // it never came to one, and nothing was sent
+		}
 		// Requests are kept as they end, but for what several do at the same time.
 		const jump = 5 * time.Second
 		if r.End.Before(s.last.Add(-jump)) {
@@ -163,9 +167,11 @@ type lane struct {
 
 type codeKey struct{ verdict, code string }
 
-// minutes are those in which attempts of a level started, by their number since 1970;
-// true: one of them was refused.
-type minutes map[int64]bool
+// minutes has what became of a level's attempts by the minute in which they started, as
+// a number since 1970.
+type minutes map[int64]tally
+
+type tally struct{ accepted, refused int }
 
 func newLane(name string) *lane {
 	return &lane{
@@ -250,7 +256,13 @@ func (l *lane) judged(a attempt, refused bool) {
 		m = minutes{}
 		l.minutes[a.InFlight] = m
 	}
-	m[at] = refused || m[at]
+	n := m[at]
+	if refused {
+		n.refused++
+	} else {
+		n.accepted++
+	}
+	m[at] = n
 	if refused && !a.Start.IsZero() {
 		l.bins[binOf(a.Start)]++
 	}

@@ -2,7 +2,10 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+
+	"github.com/weirhq/weir/internal/evidence"
 )
 
 // doubts says what makes the report less sure than its intervals say.
@@ -11,6 +14,13 @@ func (s *survey) doubts(l *lane, r *Report) []string {
 	for _, v := range r.Levels {
 		if v.narrow() {
 			said = append(said, v.narrowness()+" They may have one cause, and the interval is too narrow then.")
+		}
+	}
+	for _, v := range r.Levels {
+		if v.moved() {
+			a, b := v.halves[0], v.halves[1]
+			said = append(said, fmt.Sprintf("What is borne has changed: of the earlier half of the attempts at level %d %d of %d were refused, of the later half %d of %d. The curve is an average of both.",
+				v.Level.Level, a.Refused, a.Attempts(), b.Refused, b.Attempts()))
 		}
 	}
 	if n := s.beside(l); n > 0 {
@@ -56,8 +66,42 @@ func (r *Report) narrow() []Level {
 	})
 }
 
-// Sure tells that the verdict is certain, and not from few minutes only.
-func (r *Report) Sure() bool { return r.Verdict.Certain && len(r.narrow()) == 0 }
+// Sure tells that the verdict is certain, not from few minutes only, and held all the
+// time.
+func (r *Report) Sure() bool {
+	return r.Verdict.Certain && len(r.narrow()) == 0 && !slices.ContainsFunc(r.Levels, Level.moved)
+}
+
+// halves parts a level's attempts into the earlier half and the later one, by whole
+// minutes.
+func (m minutes) halves(level int) (parts [2]evidence.Level) {
+	parts[0].Level, parts[1].Level = level, level
+	all, seen := 0, 0
+	for _, n := range m {
+		all += n.accepted + n.refused
+	}
+	for _, at := range slices.Sorted(maps.Keys(m)) {
+		n, part := m[at], &parts[0]
+		if 2*seen >= all {
+			part = &parts[1]
+		}
+		part.Accepted += n.accepted
+		part.Refused += n.refused
+		seen += n.accepted + n.refused
+	}
+	return parts
+}
+
+// moved tells that the later attempts of a level went otherwise than the earlier ones:
+// the intervals do not meet.
+func (l Level) moved() bool {
+	if l.halves[0].Attempts() == 0 || l.halves[1].Attempts() == 0 {
+		return false
+	}
+	lowA, highA := l.halves[0].Interval()
+	lowB, highB := l.halves[1].Interval()
+	return lowA > highB || lowB > highA
+}
 
 func countedIn(levels []Level) (n int) {
 	for _, l := range levels {
@@ -73,6 +117,9 @@ func (r *Report) more() []string {
 			r.Verdict.Missing, r.Verdict.Stable+1)}
 	}
 	var said []string
+	if slices.ContainsFunc(r.Levels, Level.moved) {
+		said = append(said, "Needed: a report of a time in which it did not change; --since bounds it.")
+	}
 	for _, l := range r.narrow() {
 		said = append(said, fmt.Sprintf("Needed: attempts at level %d in further minutes.", l.Level.Level))
 	}

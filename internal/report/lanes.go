@@ -41,23 +41,15 @@ func (s *survey) byWeight() []*lane {
 
 // choose returns the lane that is asked for.
 func (s *survey) choose(asked string) (*lane, error) {
-	if l := s.lanes[asked]; l != nil && asked != "" {
+	if l := s.lanes[asked]; l != nil {
 		return l, nil
 	}
 	all := s.byWeight()
 	if asked == "" {
-		for _, l := range all {
-			if l.name != "" { // requests that never came to one
-				return l, nil
-			}
-		}
 		return all[0], nil
 	}
 	var names, fit []string
 	for _, l := range all {
-		if l.name == "" {
-			continue
-		}
 		names = append(names, l.name)
 		if strings.Contains(l.name, asked) {
 			fit = append(fit, l.name)
@@ -81,7 +73,7 @@ func (s *survey) choose(asked string) (*lane, error) {
 func (s *survey) others(chosen *lane) []Lane {
 	all := []Lane{}
 	for _, l := range s.byWeight() {
-		if l != chosen && l.name != "" {
+		if l != chosen {
 			all = append(all, Lane{Name: tidy(l.name), Requests: l.requests, Attempts: l.counts.All(), Refused: l.counts.Refused})
 		}
 	}

@@ -100,6 +100,8 @@ type Level struct {
 	Missing int     `json:"missing"`         // attempts that would decide; 0: it is decided, -1: more would not
 	Minutes int     `json:"minutes"`         // in how many minutes there were attempts
 	Bad     int     `json:"minutes_refused"` // and in how many of them refusals
+
+	halves [2]evidence.Level // the earlier attempts and the later ones
 }
 
 // narrow tells that attempts come from so few minutes that they may have one cause: the

@@ -143,6 +143,14 @@ func TestItClaimsNoMoreThanTheCounts(t *testing.T) {
 	for i := range 45 {
 		minute = append(minute, tried(glm, noon().Add(time.Duration(i)*time.Second), 1, "ok"))
 	}
+	var moved rows
+	for i := range 80 {
+		verdict := "ok"
+		if i >= 40 && i%2 == 0 {
+			verdict = "concurrency"
+		}
+		moved = append(moved, tried(glm, noon().Add(time.Duration(i)*time.Minute), 2, verdict))
+	}
 	many := tried(glm, noon(), 1, "concurrency", "ok")
 	many.Tries = 40
 	unknown := tried(glm, noon(), 0, "ok")
@@ -154,6 +162,7 @@ func TestItClaimsNoMoreThanTheCounts(t *testing.T) {
 		"few":       {few, []string{"about 33 more attempts would tell", "0 of 2 attempts were refused", "0 of 2 refused", "None: nothing was refused"}},
 		"a wave":    {wave, []string{"The 40 refusals at level 2 fell into 1 minute."}},
 		"a minute":  {minute, []string{"The 45 attempts at level 1 fell into 1 minute. They may have one cause"}},
+		"a change":  {moved, []string{"of the earlier half of the attempts at level 2 0 of 40 were refused, of the later half 20 of 40"}},
 		"many":      {rows{many}, []string{"38 attempts of requests with very many are known by number only"}},
 		"no level":  {rows{unknown}, []string{"Nothing was measured", "Of 1 attempt the level is not known"}},
 		"no answer": {rows{undecided}, []string{"nothing can be said of the level", "1 left undecided"}},

@@ -68,12 +68,13 @@ func (l *lane) levels() []Level {
 		case e.Failing():
 			v.Known = "failing"
 		}
-		for _, refused := range l.minutes[e.Level] {
+		for _, n := range l.minutes[e.Level] {
 			v.Minutes++
-			if refused {
+			if n.refused > 0 {
 				v.Bad++
 			}
 		}
+		v.halves = l.minutes[e.Level].halves(e.Level)
 		all = append(all, v)
 	}
 	return all

@@ -139,9 +139,26 @@ func (r *Report) ends() string {
 		if name == "" {
 			name = "unknown"
 		}
-		all = append(all, fmt.Sprintf("%s %s", grouped(o.N), name))
+		all = append(all, fmt.Sprintf("%s %s%s", grouped(o.N), name, ending(o.Name)))
 	}
 	return strings.Join(all, ", ")
+}
+
+// ending says what the journal's name of an outcome means, where it does not say it itself.
+func ending(outcome string) string {
+	switch outcome {
+	case "left":
+		return " (the client went away)"
+	case "cut":
+		return " (the answer broke off)"
+	case "max-wait", "overload":
+		return " (told to come back)"
+	case "draining":
+		return " (weir was going down)"
+	case "4xx", "5xx":
+		return " (the provider's error, passed on)"
+	}
+	return ""
 }
 
 func (c Counts) sentence() string {

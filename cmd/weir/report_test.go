@@ -87,7 +87,7 @@ func TestReportSaysWhatIsWrong(t *testing.T) {
 		{"an argument", []string{"all"}, 2, "takes no arguments"},
 		{"no journal", []string{"--state", t.TempDir()}, 1, "there is no journal at"},
 		{"an empty journal", []string{"--state", empty}, 1, "nothing to report"},
-		{"nothing in that time", []string{"--since", time.Now().Add(time.Hour).Format(time.RFC3339), "--state", state}, 1, "no request in that time"},
+		{"nothing in that time", []string{"--since", time.Now().Add(time.Hour).Format(time.RFC3339), "--state", state}, 1, "no request to a model in that time"},
 		{"a directory that is not there", []string{"--state", state, "-o", filepath.Join(state, "none", "r.html")}, 1, "none"},
 	}
 	for _, tt := range tests {

@@ -124,9 +124,9 @@ func (r *Report) more() []string {
 		said = append(said, fmt.Sprintf("Needed: attempts at level %d in further minutes.", l.Level.Level))
 	}
 	if len(said) == 0 {
-		text := fmt.Sprintf("Nothing for the levels: the counts tell %d from %d.", r.Verdict.Stable, r.Verdict.Failing)
+		text := fmt.Sprintf("Needed for the levels: nothing more; the counts tell %d from %d.", r.Verdict.Stable, r.Verdict.Failing)
 		if r.Verdict.Stable == 0 {
-			text = "Nothing for the levels: the counts are enough to say that level 1 fails."
+			text = "Needed for the levels: nothing more; the counts are enough to say that level 1 fails."
 		}
 		said = append(said, text+" They hold for this period; a change at the provider shows in a later report.")
 	}

@@ -95,6 +95,7 @@ func demoRun(ctx context.Context, out io.Writer, name string, governed bool) (r 
 		}
 		defer stop()
 		address = gateway
+		fmt.Fprintf(out, "\nNow through weir; to watch it meanwhile: %s/weir/\n", gateway)
 	}
 	var calls demoCounts
 	start := time.Now()

@@ -237,7 +237,7 @@ func (o *serveOptions) ready(cmd *cobra.Command, d *daemon.Daemon) {
 		return
 	}
 	fmt.Fprintf(out, "weir listens on http://%s (%s)\n", d.Addr(), d.Upstreams())
-	fmt.Fprintf(out, "state: http://%s/weir/api/state   metrics: http://%s/metrics\n", d.Addr(), d.Addr())
+	fmt.Fprintf(out, "see what happens: http://%s/weir/   metrics: http://%s/metrics\n", d.Addr(), d.Addr())
 	fmt.Fprintf(out, "point a tool at it: http://%s/v1 (OpenAI) or http://%s/anthropic (ANTHROPIC_BASE_URL); keys stay in the tool\n", d.Addr(), d.Addr())
 	if d.Shared() {
 		fmt.Fprintln(cmd.ErrOrStderr(), "weir: another weir uses the state directory: this one reads it, but keeps nothing that it learns, and no journal (--state names another)")

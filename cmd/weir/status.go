@@ -73,7 +73,7 @@ status 0, when no gateway runs.`,
 
 func printStatus(out io.Writer, s *daemon.State) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "http://%s (process %d, %s): %d running, %d queued\n", s.Listen, s.PID, s.Version, s.InFlight, s.Queued)
+	fmt.Fprintf(&b, "http://%s/weir/ (process %d, %s): %d running, %d queued\n", s.Listen, s.PID, s.Version, s.InFlight, s.Queued)
 	for _, who := range callers(s) {
 		fmt.Fprintf(&b, "  %s\n", who)
 	}

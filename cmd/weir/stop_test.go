@@ -24,7 +24,7 @@ func TestStatusNamesWhoCalls(t *testing.T) {
 	if err := printStatus(&out, s); err != nil {
 		t.Fatal(err)
 	}
-	want := `http://127.0.0.1:1302 (process 7, v1): 3 running, 6 queued
+	want := `http://127.0.0.1:1302/weir/ (process 7, v1): 3 running, 6 queued
   claude in ~ (0 running, 0 queued)
   curl 127.0.0.1 (1 running, 1 queued)
   opencode in ~/shop (2 running, 5 queued)

@@ -251,6 +251,7 @@ func (g *gateway) stop(t *testing.T) {
 	t.Helper()
 	metrics := fetch(t, g.url+"/metrics")
 	shown := fetch(t, g.url+"/weir/api/state")
+	requests := fetch(t, g.url+"/weir/api/requests")
 	if status := g.terminate(t); status != 0 {
 		t.Errorf("weir serve: exit status %d after SIGTERM, want 0", status)
 	}
@@ -260,6 +261,7 @@ func (g *gateway) stop(t *testing.T) {
 	}
 	keptSecret(t, "the metrics", metrics)
 	keptSecret(t, "the state shown", shown)
+	keptSecret(t, "the requests shown", requests)
 	keptSecret(t, "the log", []byte(output))
 	err := filepath.WalkDir(g.state, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

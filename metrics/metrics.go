@@ -164,7 +164,7 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 			gauge(m.queued, l.Queued, l.Lane)
 			gauge(m.retrying, l.Retrying, l.Lane)
 			gauge(m.limit, l.Limit, l.Lane)
-			gauge(m.paused, truth(l.Paused != nil || l.Closed != nil || a.Flagged != nil), l.Lane)
+			gauge(m.paused, truth(l.Paused != nil || l.Closed != nil || l.Held != nil || a.Flagged != nil), l.Lane)
 		}
 	}
 	if n > maxLanes {

@@ -97,6 +97,7 @@ func TestLanesAreGauges(t *testing.T) {
 			{Account: "zai/a", Limit: 5, Lanes: []pool.LaneSnapshot{
 				{Lane: "zai/a/busy", Limit: 3, InFlight: 2, Queued: 7, Retrying: 1},
 				{Lane: "zai/a/paused", Limit: 1, Paused: &pool.PauseSnapshot{}},
+				{Lane: "zai/a/held", Limit: 1, Held: &pool.HoldSnapshot{}},
 				{Lane: "zai/a/closed", Limit: 1, Closed: &pool.Closure{}},
 			}},
 			{Account: "zai/b", Limit: 1, Flagged: &pool.Closure{}, Lanes: []pool.LaneSnapshot{{Lane: "zai/b/x", Limit: 1}}},
@@ -104,7 +105,7 @@ func TestLanesAreGauges(t *testing.T) {
 	})
 	wantLines(t, m,
 		`weir_limit{lane="zai/a"} 5`, `weir_limit{lane="zai/a/busy"} 3`, `weir_in_flight{lane="zai/a/busy"} 2`, `weir_queued{lane="zai/a/busy"} 7`,
-		`weir_retrying{lane="zai/a/busy"} 1`, `weir_paused{lane="zai/a/busy"} 0`, `weir_paused{lane="zai/a/paused"} 1`,
+		`weir_retrying{lane="zai/a/busy"} 1`, `weir_paused{lane="zai/a/busy"} 0`, `weir_paused{lane="zai/a/paused"} 1`, `weir_paused{lane="zai/a/held"} 1`,
 		`weir_paused{lane="zai/a/closed"} 1`, `weir_paused{lane="zai/b/x"} 1`)
 }
 

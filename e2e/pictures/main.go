@@ -44,7 +44,7 @@ func main() {
 const (
 	provider = "127.0.0.1:13130"
 	gateway  = "127.0.0.1:13131"
-	length   = 110 * time.Second // of the work that is to be seen
+	length   = 290 * time.Second // of the work that is to be seen
 )
 
 // show sets the stage, lets the tools work, and takes the pictures.
@@ -65,7 +65,7 @@ func show(ctx context.Context, into string) error {
 		return fmt.Errorf("go build: %w: %s", err, out)
 	}
 	for _, args := range [][]string{
-		{"simulate", "--listen", provider, "--schedule", "0s=4,70s=3", "--answer", "1s..7s", "--log", filepath.Join(home, "simulate.log")},
+		{"simulate", "--listen", provider, "--schedule", "0s=4,150s=3", "--answer", "1s..7s", "--log", filepath.Join(home, "simulate.log")},
 		{"serve", "--listen", gateway, "--upstream", "zai-coding=http://" + provider, "--state", s.state()},
 	} {
 		if err := s.start(home, s.weir, args...); err != nil {

@@ -1,0 +1,262 @@
+package probe
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/weirhq/weir/internal/evidence"
+)
+
+const (
+	sure     = 0.99 // share of belief that a limit must have to be the answer
+	settled  = 40   // attempts after which a level need not be free of refusals
+	closedBy = 5    // attempts that show that a level is refused, if nearly all are
+)
+
+// A Trial is one start of which the level is known: so many streams were open when the
+// provider decided about it, itself included.
+type Trial struct {
+	Level   int
+	Refused bool
+}
+
+// A Round is what one round has shown.
+type Round struct {
+	Trials []Trial
+	// Burst is how many streams were started in one moment, Taken how many of them were
+	// accepted, when those were fewer: no one start's level is known then.
+	Burst, Taken int
+}
+
+// A Plan says which level to try next, and when enough is known. It is pure; all that
+// is random comes from the source that it is made with. Use [NewPlan].
+type Plan struct {
+	most, bound int
+	random      *rand.Rand
+	fresh       []int // levels that no round was aimed at, in random order
+	belief      *belief
+	curve       evidence.Curve
+	rounds      int
+	accepted    int // starts
+}
+
+// NewPlan returns a plan for the levels 1 to most and at most so many rounds.
+func NewPlan(most, rounds int, random *rand.Rand) *Plan {
+	p := &Plan{most: most, bound: rounds, random: random, belief: newBelief(most), fresh: random.Perm(most)}
+	for i := range p.fresh {
+		p.fresh[i]++
+	}
+	return p
+}
+
+// Add takes in a round.
+func (p *Plan) Add(r Round) {
+	p.rounds++
+	for _, t := range r.Trials {
+		p.curve.Add(t.Level, t.Refused)
+		p.belief.saw(t.Level, t.Refused)
+		if !t.Refused {
+			p.accepted++
+		}
+	}
+	if r.Taken < r.Burst {
+		p.belief.sawBurst(r.Burst, r.Taken)
+		p.accepted += r.Taken
+	}
+}
+
+// Next returns the level of the next round; 0: enough is known, or the bound is reached.
+func (p *Plan) Next() int {
+	if p.rounds >= p.bound || p.Done() {
+		return 0
+	}
+	shares := p.belief.shares()
+	// Each level once, in random order, but for those about which a round would say
+	// nothing new.
+	for len(p.fresh) > 0 {
+		level := p.fresh[0]
+		p.fresh = p.fresh[1:]
+		if atLeast(shares, level) < sure && atLeast(shares, level-1) > 1-sure {
+			return level
+		}
+	}
+	// Then around the border, in random order again: the level that seems to be borne,
+	// and the one above it.
+	best := likeliest(shares)
+	below, above := max(1, best), min(best+1, p.most)
+	switch needBelow, needAbove := best > 0 && !p.holds(best), best < p.most && !p.isClosed(best+1); {
+	case needAbove && !needBelow:
+		return above
+	case needBelow && !needAbove:
+		return below
+	case p.random.IntN(3) == 0:
+		return above
+	}
+	return below
+}
+
+// Done tells that more rounds would not change what is said.
+func (p *Plan) Done() bool {
+	shares := p.belief.shares()
+	best := likeliest(shares)
+	if shares[best] < sure {
+		return false
+	}
+	if one := p.level(1); best == 0 && 4*one.Accepted > one.Attempts() {
+		return false // a limit of none accepts nothing
+	}
+	return (best == 0 || p.holds(best)) && (best == p.most || p.isClosed(best+1))
+}
+
+// holds tells that enough was counted to say that a level is borne: its interval is
+// narrow enough, or it is refused now and then as all levels are.
+func (p *Plan) holds(level int) bool {
+	l := p.level(level)
+	return l.Stable() || l.Attempts() >= settled && 4*l.Refused < l.Attempts()
+}
+
+// isClosed tells that enough was counted to say that a level is not borne.
+func (p *Plan) isClosed(level int) bool {
+	l := p.level(level)
+	few := l.Attempts() >= closedBy && 4*l.Accepted <= l.Attempts()
+	return l.Failing() && (few || l.Attempts() >= settled/2)
+}
+
+func (p *Plan) level(n int) evidence.Level {
+	for _, l := range p.curve {
+		if l.Level == n {
+			return l
+		}
+	}
+	return evidence.Level{Level: n}
+}
+
+// Curve returns what was counted.
+func (p *Plan) Curve() evidence.Curve { return slices.Clone(p.curve) }
+
+// Rounds returns how many rounds there were.
+func (p *Plan) Rounds() int { return p.rounds }
+
+// Left guesses how many more rounds it takes.
+func (p *Plan) Left() int {
+	shares := p.belief.shares()
+	best := likeliest(shares)
+	n := len(p.fresh) / 3
+	if best > 0 && !p.holds(best) {
+		n += max(1, p.level(best).Missing())
+	}
+	if best < p.most && !p.isClosed(best+1) {
+		n += max(1, closedBy-p.level(best+1).Attempts())
+	}
+	return min(n, p.bound-p.rounds)
+}
+
+// An Answer is where the limit lies.
+type Answer struct {
+	Low     int  `json:"low"`               // the limit is at least this
+	High    int  `json:"high"`              // and at most this; with Open more is possible
+	Open    bool `json:"open,omitempty"`    // the highest level tried was borne
+	Certain bool `json:"certain"`           // enough was counted to be sure of it
+	Refused bool `json:"refused,omitempty"` // nothing at all was accepted
+	// Text is the sentence for people, with the counts.
+	Text string `json:"text"`
+}
+
+// Answer says what is known now.
+func (p *Plan) Answer() Answer {
+	v := p.curve.Verdict()
+	if len(p.curve) == 0 {
+		return Answer{High: p.most, Open: true, Text: v.Text}
+	}
+	shares := p.belief.shares()
+	a := Answer{Certain: p.Done(), Refused: p.accepted == 0}
+	a.Low, a.High = hull(shares)
+	a.Open = a.High == p.most && !p.isClosed(p.most)
+	if a.Certain && a.Low == a.High {
+		a.Text = p.sentence(a)
+		return a
+	}
+	a.Certain = false
+	a.Text = fmt.Sprintf("not certain: the limit is %s; %s", a.span(), v.Text)
+	return a
+}
+
+// sentence is the answer that is certain, with the counts of the levels next to it.
+func (p *Plan) sentence(a Answer) string {
+	borne, next := p.level(a.Low), p.level(a.Low+1)
+	switch {
+	case a.Low == 0:
+		return fmt.Sprintf("not even 1 worker is stable: %d of %d refused", next.Refused, next.Attempts())
+	case a.Open:
+		return fmt.Sprintf("%s stable: %d of %d refused; more were not tried", areWorkers(a.Low), borne.Refused, borne.Attempts())
+	}
+	text := fmt.Sprintf("%s stable: %d of %d refused; %s: %d of %d", areWorkers(a.Low), borne.Refused, borne.Attempts(), workers(a.Low+1), next.Refused, next.Attempts())
+	if !borne.Stable() {
+		text += " (some are refused whatever is in flight)"
+	}
+	return text
+}
+
+func (a Answer) span() string {
+	switch {
+	case a.Open && a.Low == a.High:
+		return fmt.Sprintf("%d or more", a.Low)
+	case a.Low == a.High:
+		return fmt.Sprintf("probably %d", a.Low)
+	case a.Open:
+		return fmt.Sprintf("at least %d", a.Low)
+	}
+	return fmt.Sprintf("between %d and %d", a.Low, a.High)
+}
+
+// hull returns the shortest run of limits that has nearly all of the belief.
+func hull(shares []float64) (low, high int) {
+	low, high = 0, len(shares)-1
+	out := 0.0
+	for low < high {
+		least := min(shares[low], shares[high])
+		if out+least > 1-sure {
+			break
+		}
+		out += least
+		if shares[low] <= shares[high] {
+			low++
+		} else {
+			high--
+		}
+	}
+	return low, high
+}
+
+func atLeast(shares []float64, limit int) float64 {
+	sum := 0.0
+	for _, s := range shares[min(max(limit, 0), len(shares)):] {
+		sum += s
+	}
+	return sum
+}
+
+func likeliest(shares []float64) int {
+	best := 0
+	for i, s := range shares {
+		if s > shares[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+func workers(n int) string {
+	if n == 1 {
+		return "1 worker"
+	}
+	return fmt.Sprintf("%d workers", n)
+}
+
+func areWorkers(n int) string {
+	if n == 1 {
+		return "1 worker is"
+	}
+	return fmt.Sprintf("%d workers are", n)
+}

@@ -250,11 +250,28 @@ func (g *Governor) Bound(lim limit.Config, of func(provider, model string) (limi
 
 // account returns the call's account, making room for it if there are too many.
 func (g *Governor) account(c *Call) (*account, error) {
-	name := c.account()
+	a, err := g.accountOf(c.account(), func() int { return c.profile().LimitMax })
+	if err != nil {
+		return nil, &RefusedError{Reason: Draining, Lane: c.Lane()}
+	}
+	return a, nil
+}
+
+// named returns the account of that name, making room for it if there are too many.
+func (g *Governor) named(name string) (*account, error) {
+	return g.accountOf(name, func() int { return g.limitMax(name) })
+}
+
+// errClosed says that the governor is closed.
+var errClosed = errors.New("weir: the governor is closed")
+
+// accountOf returns the account of that name, with the highest limit that its provider's
+// profile has. most is called with g.mu held.
+func (g *Governor) accountOf(name string, most func() int) (*account, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, &RefusedError{Reason: Draining, Lane: c.Lane()}
+		return nil, errClosed
 	}
 	if a := g.accounts[name]; a != nil {
 		return a, nil
@@ -262,7 +279,7 @@ func (g *Governor) account(c *Call) (*account, error) {
 	if len(g.accounts) >= maxAccounts {
 		g.forgetIdleLocked()
 	}
-	a := &account{g: g, name: name, pool: pool.New(g.poolConfig(name, c.profile().LimitMax))}
+	a := &account{g: g, name: name, pool: pool.New(g.poolConfig(name, most()))}
 	g.accounts[name] = a
 	return a, nil
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/proxy"
 )
 
@@ -20,6 +21,7 @@ const (
 	pausePath   = "/weir/api/pause"
 	limitPath   = "/weir/api/limit"
 	cancelPath  = "/weir/api/cancel"     // of a request that waits
+	learnedPath = "/weir/api/learned"    // takes what was measured of a lane
 	runsPath    = "/weir/api/runs"       // begins a run, or goes on with it
 	leavePath   = "/weir/api/runs/leave" // ends one
 	stopPath    = "/weir/api/stop"
@@ -37,6 +39,8 @@ func (d *Daemon) control(w http.ResponseWriter, r *http.Request) bool {
 		order(d, w, r, d.fix)
 	case cancelPath:
 		order(d, w, r, d.cancelRequest)
+	case learnedPath:
+		order(d, w, r, d.measured)
 	case runsPath:
 		order(d, w, r, d.attend)
 	case leavePath:
@@ -103,6 +107,15 @@ type resumeOrder struct {
 
 type resumeResult struct {
 	Opened int `json:"opened"`
+}
+
+// measured lets a lane start from what was measured.
+func (d *Daemon) measured(w http.ResponseWriter, _ *http.Request, m weir.Measurement) {
+	if err := d.governor.Measured(m); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	reply(w, http.StatusOK, map[string]string{})
 }
 
 // stop ends the gateway in good order. While runs live it takes force: they would

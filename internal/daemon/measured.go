@@ -1,0 +1,88 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/weirhq/weir"
+)
+
+// A Lookout is what is known of an account before it is measured.
+type Lookout struct {
+	Account string // provider/fingerprint
+	Address string // of the gateway that has the state directory; empty: none runs
+	Flagged bool   // the provider holds the account back for how it is used
+	Busy    int    // requests with the credential that run or wait in the gateway
+}
+
+// LookOut tells what the gateway that runs with a state directory, or else what the last
+// one has kept, knows of the account of a provider's credential.
+func LookOut(ctx context.Context, dir, provider, credential string) (Lookout, error) {
+	var l Lookout
+	s, err := OpenStore(dir)
+	if err != nil {
+		return l, err
+	}
+	defer s.Close()
+	whose := "/" + weir.Fingerprint(s.Secret(), credential) // with any of the vendor's endpoints
+	l.Account = provider + whose
+	if !s.ReadOnly() {
+		state, err := s.Load()
+		if err != nil || state == nil {
+			return l, err
+		}
+		for name, a := range state.Accounts {
+			l.Flagged = l.Flagged || a.Flagged != nil && strings.HasSuffix(name, whose)
+		}
+		return l, nil
+	}
+	i, err := Find(ctx, dir)
+	if err != nil {
+		return l, fmt.Errorf("a process uses the state directory, but no gateway that could be asked: %w", err)
+	}
+	state, err := i.State(ctx)
+	if err != nil {
+		return l, err
+	}
+	l.Address = i.Address
+	for _, a := range state.Accounts {
+		if strings.HasSuffix(a.Account, whose) {
+			l.Flagged, l.Busy = l.Flagged || a.Flagged != nil, l.Busy+a.InFlight+a.Queued
+		}
+	}
+	return l, nil
+}
+
+// Measured lets a lane start from what was measured: in the gateway that runs with a
+// state directory or, if none does, in what the next one reads.
+func Measured(ctx context.Context, dir string, m weir.Measurement) error {
+	s, err := OpenStore(dir)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if s.ReadOnly() {
+		i, err := Find(ctx, dir)
+		if err != nil {
+			return fmt.Errorf("a process uses the state directory, but no gateway that could be told: %w", err)
+		}
+		return i.order(ctx, learnedPath, m, nil)
+	}
+	state, err := s.Load()
+	if err != nil {
+		return err
+	}
+	if state == nil {
+		state = &weir.State{Version: weir.StateVersion}
+	}
+	if state.Version != weir.StateVersion {
+		return fmt.Errorf("%s has version %d, and this weir knows %d", filepath.Join(dir, stateFile), state.Version, weir.StateVersion)
+	}
+	if err := state.Measured(time.Now(), m); err != nil {
+		return err
+	}
+	return s.Save(*state)
+}

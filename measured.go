@@ -1,0 +1,71 @@
+package weir
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/weirhq/weir/limit"
+	"github.com/weirhq/weir/pool"
+)
+
+// A Measurement is what was measured of a lane by other means than its calls.
+type Measurement struct {
+	Lane   string             `json:"lane"`   // as [Call.Lane] names it
+	Stable int                `json:"stable"` // attempts in flight that hold, 1 to [pool.MaxFixed]
+	Levels []limit.LevelCount `json:"levels"` // the counts behind it
+	// AtLeast says that more may hold: a lane that knows as much already stays as it is.
+	AtLeast bool `json:"at_least,omitempty"`
+}
+
+// split returns the lane's account and model.
+func (m Measurement) split() (account, model string, err error) {
+	parts := strings.SplitN(m.Lane, "/", 3)
+	if len(parts) < 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
+		return "", "", fmt.Errorf("weir: %q is no lane: want provider/account/model", m.Lane)
+	}
+	if m.Stable < 1 || m.Stable > pool.MaxFixed {
+		return "", "", fmt.Errorf("weir: %d is no limit: want 1 to %d", m.Stable, pool.MaxFixed)
+	}
+	return parts[0] + "/" + parts[1], parts[2], nil
+}
+
+// Measured lets a lane start from what was measured, and raises its account's limit with
+// it. Calls under way go on. The bounds of the configuration win.
+func (g *Governor) Measured(m Measurement) error {
+	name, model, err := m.split()
+	if err != nil {
+		return err
+	}
+	a, err := g.named(name)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	now := a.now()
+	a.pool.Measured(now, model, m.Stable, m.AtLeast, m.Levels)
+	a.settle(now)
+	return nil
+}
+
+// Measured lets a lane of a state that no governor uses now start from what was
+// measured, as [Governor.Measured] does. The zero State is one that knows nothing.
+func (s *State) Measured(now time.Time, m Measurement) error {
+	name, model, err := m.split()
+	if err != nil {
+		return err
+	}
+	kept := s.Accounts[name]
+	if err := kept.Measured(now, model, m.Stable, m.AtLeast, m.Levels); err != nil {
+		return err
+	}
+	if s.Accounts == nil {
+		s.Version, s.Accounts = StateVersion, map[string]pool.State{}
+	}
+	s.Accounts[name] = kept
+	return nil
+}
+
+// Fingerprint returns the short name of a credential's account, as a governor with this
+// secret shows it. The credential cannot be had back from it.
+func Fingerprint(secret []byte, credential string) string { return fingerprint(secret, credential) }

@@ -103,8 +103,8 @@ func (p *Plan) Done() bool {
 	if shares[best] < sure {
 		return false
 	}
-	if one := p.level(1); best == 0 && 4*one.Accepted > one.Attempts() {
-		return false // a limit of none accepts nothing
+	if one := p.level(1); best == 0 && (p.accepted == 0 || 4*one.Accepted > one.Attempts()) {
+		return false // if nothing is accepted, it is not for what is in flight; if much is, there is a limit
 	}
 	return (best == 0 || p.holds(best)) && (best == p.most || p.isClosed(best+1))
 }
@@ -178,6 +178,11 @@ func (p *Plan) Answer() Answer {
 		return a
 	}
 	a.Certain = false
+	if a.Refused {
+		one := p.level(1)
+		a.Text = fmt.Sprintf("nothing was accepted, not even with 1 worker: %d of %d refused", one.Refused, one.Attempts())
+		return a
+	}
 	a.Text = fmt.Sprintf("not certain: the limit is %s; %s", a.span(), v.Text)
 	return a
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -31,7 +30,7 @@ type described struct {
 	began  time.Time
 	open   int
 	most   int
-	calls  int
+	sent   []time.Duration               // when each call came, since the beginning
 	meet   func(call int) *http.Response // nil, or nil from it: as described
 }
 
@@ -45,9 +44,9 @@ func (d *described) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	d.mu.Lock()
-	d.calls++
+	d.sent = append(d.sent, time.Since(d.began))
 	if d.meet != nil {
-		if resp := d.meet(d.calls); resp != nil {
+		if resp := d.meet(len(d.sent)); resp != nil {
 			d.mu.Unlock()
 			return resp, nil
 		}
@@ -153,12 +152,10 @@ func slots(n int) scenario.Limit { return scenario.Limit{Schedule: []scenario.St
 // The figure of docs/probe.md: in at least 95 of 100 runs over limits 1 to 8, with noise,
 // lag and penalties, the true limit lies in the answer.
 func TestTheAnswerHoldsTheLimit(t *testing.T) {
-	const first = 0
 	right, certain, unsure, exact := 0, 0, 0, 0
 	var took time.Duration
 	calls := 0
 	for seed := range uint64(100) {
-		seed += first
 		limit := int(seed%8) + 1
 		random := rand.New(rand.NewPCG(seed, 99))
 		p := scenario.Provider{
@@ -204,4 +201,185 @@ func TestTheAnswerHoldsTheLimit(t *testing.T) {
 	}
 }
 
-var _ = strings.Contains
+// usual is a provider with so many slots whose answers take a while.
+func usual(limit int) *described {
+	p := scenario.Provider{
+		Limit: slots(limit), FirstEvent: between(200*time.Millisecond, 800*time.Millisecond), RefusalTakes: between(50*time.Millisecond, 300*time.Millisecond),
+	}
+	return describe(p, 5, between(2*time.Second, 5*time.Second))
+}
+
+// refusal is an answer with a code, and seconds to wait if they are not 0.
+func refusal(status int, code string, after int) *http.Response {
+	resp := respond(status, "application/json", `{"error":{"code":"`+code+`","message":"no"}}`)
+	if after > 0 {
+		resp.Header.Set("Retry-After", fmt.Sprint(after))
+	}
+	return resp
+}
+
+// from refuses every call from the n-th on.
+func from(n int, status int, code string) func(int) *http.Response {
+	return func(call int) *http.Response {
+		if call < n {
+			return nil
+		}
+		return refusal(status, code, 0)
+	}
+}
+
+func TestItStopsWhereMoreCallsWouldDoHarm(t *testing.T) {
+	for name, c := range map[string]struct {
+		code   string
+		status int
+		kind   provider.Kind
+	}{
+		"fair use": {"1313", 429, provider.Flagged}, "quota": {"1308", 429, provider.Quota},
+		"plan": {"1113", 429, provider.Plan}, "key": {"1000", 401, provider.Auth}, "model": {"1211", 400, provider.Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := usual(4)
+				d.meet = from(30, c.status, c.code)
+				res := Run(t.Context(), configOf(d, 1))
+				if res.Kind != c.kind || res.Stopped == "" || res.Answer.Certain {
+					t.Errorf("%+v", res)
+				}
+				if len(d.sent) > 30+DefaultMost || d.open != 0 {
+					t.Errorf("%d calls were sent, the 30th was refused for good; %d are open", len(d.sent), d.open)
+				}
+				if len(res.Levels) == 0 {
+					t.Error("what was measured is lost")
+				}
+			})
+		})
+	}
+}
+
+func TestAnEndpointThatRefusesEverything(t *testing.T) {
+	for _, n := range []int{1, 40} {
+		synctest.Test(t, func(t *testing.T) {
+			d := usual(3)
+			d.meet = from(n, 429, "1302")
+			res := Run(t.Context(), configOf(d, 2))
+			if res.Stopped == "" || len(d.sent) > n+mostShut*DefaultMost || d.open != 0 {
+				t.Errorf("from call %d on: %+v after %d calls", n, res, len(d.sent))
+			}
+			if n == 1 && (!res.Answer.Refused || res.Answer.Low != 0) {
+				t.Errorf("nothing was ever accepted: %+v", res.Answer)
+			}
+			if n > 1 && (res.Answer.Certain || len(res.Levels) == 0) {
+				t.Errorf("%+v of %v", res.Answer, res.Levels)
+			}
+		})
+	}
+}
+
+func TestAFailingEndpointIsLeftAlone(t *testing.T) {
+	for name, meet := range map[string]func(int) *http.Response{
+		"server": from(20, 500, "500"),
+		"no stream": func(int) *http.Response {
+			return respond(200, "application/json", `{"choices":[{"message":{"content":"1"}}]}`)
+		},
+		"a page": func(int) *http.Response { return respond(200, "text/html", `<html>`) },
+		"empty":  func(int) *http.Response { return respond(200, "text/event-stream", "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := usual(3)
+				d.meet = meet
+				res := Run(t.Context(), configOf(d, 3))
+				if res.Stopped == "" || res.Answer.Certain || len(d.sent) > 20+mostSpoiled*DefaultMost {
+					t.Errorf("%+v after %d calls", res, len(d.sent))
+				}
+			})
+		})
+	}
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := usual(2)
+		const asked = 30
+		refusedAt := map[int]time.Duration{}
+		d.meet = func(call int) *http.Response {
+			if d.open < 2 {
+				return nil
+			}
+			refusedAt[call] = time.Since(d.began)
+			return refusal(429, "1302", asked)
+		}
+		res := Run(t.Context(), configOf(d, 4))
+		if a := res.Answer; !a.Certain || a.Low != 2 || a.High != 2 {
+			t.Errorf("%+v %v", a, res.Levels)
+		}
+		for _, at := range refusedAt {
+			for call, sent := range d.sent {
+				// Those of the same moment were under way already.
+				if gap := sent - at; gap > 50*time.Millisecond && gap < asked*time.Second {
+					t.Fatalf("call %d was sent %v after a refusal that asks for %d s", call+1, gap, asked)
+				}
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		d := usual(2)
+		d.meet = func(call int) *http.Response {
+			if call < 10 {
+				return nil
+			}
+			return refusal(429, "1302", 3000)
+		}
+		if res := Run(t.Context(), configOf(d, 4)); res.Stopped == "" || res.Took > 10*time.Minute {
+			t.Errorf("a provider that asks for an hour: %+v", res)
+		}
+	})
+}
+
+func TestAnInterruptKeepsWhatWasMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := usual(3)
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
+		defer cancel()
+		res := Run(ctx, configOf(d, 6))
+		if res.Stopped != "interrupted" || len(res.Levels) == 0 || res.Took > 41*time.Second || d.open != 0 {
+			t.Errorf("%+v, %d open", res, d.open)
+		}
+	})
+}
+
+// Answers that end at once never overlap, whatever was started together.
+func TestOnlyTrueOverlapCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := describe(scenario.Provider{Limit: slots(1)}, 1, scenario.Dist{})
+		res := Run(t.Context(), configOf(d, 7))
+		for _, l := range res.Levels {
+			if l.Level > d.most {
+				t.Errorf("%v, but at most %d were open", l, d.most)
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		d := usual(5)
+		res := Run(t.Context(), configOf(d, 7))
+		if d.most != 5 || res.Answer.Low != 5 {
+			t.Errorf("at most %d were open, and the answer is %+v", d.most, res.Answer)
+		}
+	})
+}
+
+func TestProgressGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := configOf(usual(2), 8)
+		n := 0
+		cfg.Progress = func(p Progress) {
+			n++
+			if p.Share < 0 || p.Share > 1 || p.Left < 0 || p.Next < 1 || p.Next > DefaultMost {
+				t.Errorf("%+v", p)
+			}
+		}
+		if res := Run(t.Context(), cfg); n < res.Rounds {
+			t.Errorf("told %d times of %d rounds", n, res.Rounds)
+		}
+	})
+}

@@ -30,6 +30,14 @@ func (m Measurement) split() (account, model string, err error) {
 	return parts[0] + "/" + parts[1], parts[2], nil
 }
 
+// checkAccount tells whether a name is one of an account, as it is shown.
+func checkAccount(name string) error {
+	if provider, whose, _ := strings.Cut(name, "/"); provider == "" || whose == "" || strings.Contains(whose, "/") {
+		return fmt.Errorf("weir: %q is no account: want provider/account", name)
+	}
+	return nil
+}
+
 // Measured lets a lane start from what was measured, and raises its account's limit with
 // it. Calls under way go on. The bounds of the configuration win.
 func (g *Governor) Measured(m Measurement) error {
@@ -63,6 +71,39 @@ func (s *State) Measured(now time.Time, m Measurement) error {
 		s.Version, s.Accounts = StateVersion, map[string]pool.State{}
 	}
 	s.Accounts[name] = kept
+	return nil
+}
+
+// Flag closes an account, as it is shown, because the provider has said to others than
+// this governor's calls that it minds how the account is used.
+func (g *Governor) Flag(account, code, hint string) error {
+	if err := checkAccount(account); err != nil {
+		return err
+	}
+	a, err := g.named(account)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	now := a.now()
+	a.pool.Flag(now, code, hint)
+	a.settle(now)
+	return nil
+}
+
+// Flag closes an account of a state that no governor uses now, as [Governor.Flag] does.
+func (s *State) Flag(now time.Time, account, code, hint string) error {
+	if err := checkAccount(account); err != nil {
+		return err
+	}
+	kept := s.Accounts[account]
+	if err := kept.Flag(now, code, hint); err != nil {
+		return err
+	}
+	if s.Accounts == nil {
+		s.Version, s.Accounts = StateVersion, map[string]pool.State{}
+	}
+	s.Accounts[account] = kept
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/weirhq/weir/limit"
+	"github.com/weirhq/weir/provider"
 )
 
 // ReasonMeasured is the reason of a limit that comes from a measurement.
@@ -49,5 +50,32 @@ func (s *State) Measured(now time.Time, model string, stable int, atLeast bool, 
 	}
 	l.Limit = measured
 	s.Version, s.Limit, s.Lanes[model] = Version, account, l
+	return nil
+}
+
+// Flag closes the account as a refusal for fair use does that came to others.
+func (p *Pool) Flag(now time.Time, code, hint string) {
+	p.flag(now, Outcome{Verdict: provider.Verdict{Kind: provider.Flagged, Code: code, Hint: hint}})
+}
+
+// Flag closes the account of a state that no pool uses now. One that is closed already
+// stays as it is.
+func (s *State) Flag(now time.Time, code, hint string) error {
+	if s.Flagged != nil {
+		return nil
+	}
+	if s.Version == 0 { // one that knows nothing
+		account, err := s.Limit.Measured(now, 1, nil)
+		if err != nil {
+			return fmt.Errorf("pool: account: %w", err)
+		}
+		s.Version, s.Limit = Version, account
+	}
+	s.Flagged = &Closure{Kind: provider.Flagged, Code: code, Since: now, Until: now.Add(flaggedFor), Hint: hint}
+	s.Limit.Quiet = nextMidnight(now)
+	for name, l := range s.Lanes {
+		l.Limit.Quiet = nextMidnight(now)
+		s.Lanes[name] = l
+	}
 	return nil
 }

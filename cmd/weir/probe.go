@@ -237,8 +237,14 @@ type probeReport struct {
 	Learned int `json:"learned"` // level that the gateway starts from now; 0: nothing was changed
 }
 
-// teach puts the result where the learner starts from.
+// teach puts the result where the learner starts from, and closes an account that was
+// found to be flagged.
 func (r *probeReport) teach(ctx context.Context, dir string, c weir.Call) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if r.Kind == provider.Flagged {
+		return daemon.Flag(ctx, dir, c.Profile.Name+"/"+c.Account, r.Code, r.Hint)
+	}
 	m := weir.Measurement{Lane: c.Lane(), Stable: r.Answer.Low}
 	if !r.Answer.Certain {
 		m.Stable, m.AtLeast = r.Levels.Verdict().Stable, true
@@ -246,14 +252,12 @@ func (r *probeReport) teach(ctx context.Context, dir string, c weir.Call) error 
 	if r.Answer.Open {
 		m.AtLeast = true
 	}
-	if m.Stable < 1 || r.Kind == provider.Flagged {
+	if m.Stable < 1 {
 		return nil
 	}
 	for _, l := range r.Levels {
 		m.Levels = append(m.Levels, limit.LevelCount{Level: l.Level, Accepted: uint64(l.Accepted), Refused: uint64(l.Refused)})
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
 	if err := daemon.Measured(ctx, dir, m); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ const (
 	limitPath   = "/weir/api/limit"
 	cancelPath  = "/weir/api/cancel"     // of a request that waits
 	learnedPath = "/weir/api/learned"    // takes what was measured of a lane
+	flagPath    = "/weir/api/flagged"    // closes an account that the provider has flagged
 	runsPath    = "/weir/api/runs"       // begins a run, or goes on with it
 	leavePath   = "/weir/api/runs/leave" // ends one
 	stopPath    = "/weir/api/stop"
@@ -41,6 +42,8 @@ func (d *Daemon) control(w http.ResponseWriter, r *http.Request) bool {
 		order(d, w, r, d.cancelRequest)
 	case learnedPath:
 		order(d, w, r, d.measured)
+	case flagPath:
+		order(d, w, r, d.flag)
 	case runsPath:
 		order(d, w, r, d.attend)
 	case leavePath:
@@ -112,6 +115,15 @@ type resumeResult struct {
 // measured lets a lane start from what was measured.
 func (d *Daemon) measured(w http.ResponseWriter, _ *http.Request, m weir.Measurement) {
 	if err := d.governor.Measured(m); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	reply(w, http.StatusOK, map[string]string{})
+}
+
+// flag closes an account that the provider has flagged.
+func (d *Daemon) flag(w http.ResponseWriter, _ *http.Request, o flagOrder) {
+	if err := d.governor.Flag(o.Account, o.Code, o.Hint); err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}

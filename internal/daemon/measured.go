@@ -59,6 +59,24 @@ func LookOut(ctx context.Context, dir, provider, credential string) (Lookout, er
 // Measured lets a lane start from what was measured: in the gateway that runs with a
 // state directory or, if none does, in what the next one reads.
 func Measured(ctx context.Context, dir string, m weir.Measurement) error {
+	return tell(ctx, dir, learnedPath, m, func(s *weir.State) error { return s.Measured(time.Now(), m) })
+}
+
+// Flag closes an account, as it is shown, that the provider has flagged: in the gateway
+// that runs with a state directory or, if none does, in what the next one reads.
+func Flag(ctx context.Context, dir, account, code, hint string) error {
+	return tell(ctx, dir, flagPath, flagOrder{account, code, hint}, func(s *weir.State) error { return s.Flag(time.Now(), account, code, hint) })
+}
+
+type flagOrder struct {
+	Account string `json:"account"`
+	Code    string `json:"code"`
+	Hint    string `json:"hint"`
+}
+
+// tell gives an order to the gateway that runs with a state directory or, if none does,
+// carries it out in what the last one has kept.
+func tell(ctx context.Context, dir, path string, what any, do func(*weir.State) error) error {
 	s, err := OpenStore(dir)
 	if err != nil {
 		return err
@@ -69,7 +87,7 @@ func Measured(ctx context.Context, dir string, m weir.Measurement) error {
 		if err != nil {
 			return fmt.Errorf("a process uses the state directory, but no gateway that could be told: %w", err)
 		}
-		return i.order(ctx, learnedPath, m, nil)
+		return i.order(ctx, path, what, nil)
 	}
 	state, err := s.Load()
 	if err != nil {
@@ -81,7 +99,7 @@ func Measured(ctx context.Context, dir string, m weir.Measurement) error {
 	if state.Version != weir.StateVersion {
 		return fmt.Errorf("%s has version %d, and this weir knows %d", filepath.Join(dir, stateFile), state.Version, weir.StateVersion)
 	}
-	if err := state.Measured(time.Now(), m); err != nil {
+	if err := do(state); err != nil {
 		return err
 	}
 	return s.Save(*state)

@@ -69,6 +69,7 @@ type Result struct {
 	Stopped string `json:"stopped,omitempty"`
 	// Kind is the verdict that ended it, if one did, and Hint what it means.
 	Kind provider.Kind `json:"kind,omitempty"`
+	Code string        `json:"code,omitempty"`
 	Hint string        `json:"hint,omitempty"`
 }
 
@@ -93,7 +94,13 @@ type runner struct {
 type errStop struct {
 	why  string
 	kind provider.Kind
+	code string
 	hint string
+}
+
+// stopped is for what a stream's answer has said.
+func stopped(why string, s *stream) error {
+	return &errStop{why: why, kind: s.kind, code: s.verdict.Code, hint: s.verdict.Hint}
 }
 
 func (e *errStop) Error() string { return e.why }
@@ -118,7 +125,7 @@ func Run(ctx context.Context, cfg Config) Result {
 	case ctx.Err() != nil:
 		res.Stopped = "interrupted"
 	case errors.As(err, &stop):
-		res.Stopped, res.Kind, res.Hint = stop.why, stop.kind, stop.hint
+		res.Stopped, res.Kind, res.Code, res.Hint = stop.why, stop.kind, stop.code, stop.hint
 	}
 	return res
 }

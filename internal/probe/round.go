@@ -120,7 +120,7 @@ func (g *gathering) decide(ctx context.Context, s *stream) error {
 	case provider.OK, provider.Concurrency, provider.Frequency, provider.Throttled:
 		return nil
 	case provider.Quota, provider.Plan, provider.Flagged, provider.Auth, provider.Invalid:
-		return &errStop{why: says(s), kind: s.kind, hint: s.verdict.Hint}
+		return stopped(says(s), s)
 	}
 	g.spoilt = true
 	g.r.pacing.asked = max(g.r.pacing.asked, s.wait)
@@ -227,7 +227,7 @@ func (g *gathering) conclude() (again bool, err error) {
 		p.refused = true
 		p.pause = min(2*p.pause, mostPause)
 		if r.spoiled++; r.spoiled >= mostSpoiled {
-			return false, &errStop{why: fmt.Sprintf("%d rounds in a row failed: %s", r.spoiled, says(g.worst())), kind: g.worst().kind, hint: g.worst().verdict.Hint}
+			return false, stopped(fmt.Sprintf("%d rounds in a row failed: %s", r.spoiled, says(g.worst())), g.worst())
 		}
 		return true, nil
 	}
@@ -272,8 +272,7 @@ func (r *runner) closed(g *gathering, afterRefusal bool) (again bool, err error)
 	if never {
 		why = fmt.Sprintf("nothing was accepted in %d rounds: something else uses this account, or it is closed", r.shut)
 	}
-	s := g.worst()
-	return false, &errStop{why: why, kind: s.kind, hint: s.verdict.Hint}
+	return false, stopped(why, g.worst())
 }
 
 // doubtful tells that a refusal came where there was room before. The first ones are

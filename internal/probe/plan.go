@@ -25,7 +25,8 @@ type Trial struct {
 type Round struct {
 	Trials []Trial
 	// Burst is how many streams were started in one moment, Taken how many of them were
-	// accepted, when those were fewer: no one start's level is known then.
+	// accepted. Where those are fewer, it is not known at which level each of the others
+	// was refused; what was accepted is among the Trials.
 	Burst, Taken int
 }
 
@@ -62,7 +63,6 @@ func (p *Plan) Add(r Round) {
 	}
 	if r.Taken < r.Burst {
 		p.belief.sawBurst(r.Burst, r.Taken)
-		p.accepted += r.Taken
 	}
 }
 
@@ -110,10 +110,21 @@ func (p *Plan) Done() bool {
 }
 
 // holds tells that enough was counted to say that a level is borne: its interval is
-// narrow enough, or it is refused now and then as all levels are.
+// narrow enough, or it is refused now and then as the levels below are.
 func (p *Plan) holds(level int) bool {
 	l := p.level(level)
-	return l.Stable() || l.Attempts() >= settled && 4*l.Refused < l.Attempts()
+	if l.Stable() || l.Attempts() < settled {
+		return l.Stable()
+	}
+	var below evidence.Level
+	for _, other := range p.curve {
+		if other.Level < level {
+			below.Accepted, below.Refused = below.Accepted+other.Accepted, below.Refused+other.Refused
+		}
+	}
+	low, _ := l.Interval()
+	_, usual := below.Interval()
+	return 4*l.Refused < l.Attempts() && low <= usual
 }
 
 // isClosed tells that enough was counted to say that a level is not borne.

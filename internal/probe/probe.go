@@ -53,7 +53,6 @@ type Progress struct {
 	Calls int
 	Next  int    // level of the next round
 	Text  string // what is known of that level
-	Wait  time.Duration
 }
 
 // A Result is what a probe has found.
@@ -166,7 +165,7 @@ func (r *runner) tell(level int) {
 	if done > 0 {
 		each = time.Since(r.began) / time.Duration(done)
 	}
-	p := Progress{Share: float64(done) / float64(max(1, done+left)), Left: each * time.Duration(left), Calls: r.calls, Next: level, Text: r.plan.level(level).String(), Wait: r.pacing.pause}
+	p := Progress{Share: float64(done) / float64(max(1, done+left)), Left: each * time.Duration(left), Calls: r.calls, Next: level, Text: r.plan.level(level).String()}
 	r.cfg.Progress(p)
 }
 

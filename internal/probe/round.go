@@ -25,6 +25,7 @@ type gathering struct {
 	// wait is what a refusal asked for; refused, that there was one.
 	wait    time.Duration
 	refused bool
+	bumped  int  // starts of the burst that were refused
 	spoilt  bool // something happened that says nothing about levels
 }
 
@@ -54,6 +55,7 @@ func (r *runner) round(ctx context.Context, level int) (again bool, err error) {
 			if !s.accepted() {
 				break
 			}
+			g.forNothing(open + 1)
 			if open++; open == level {
 				if open, err = g.goOn(ctx, s, level); err != nil {
 					return false, err
@@ -95,18 +97,26 @@ func (g *gathering) burst(ctx context.Context, n int) (int, error) {
 	}
 	switch {
 	case g.spoilt:
-	case taken == n && open == n:
-		// All were open at one moment: whichever came first, there was one at each level.
-		for level := 1; level <= n; level++ {
+	case open == taken:
+		// They were open at one moment: whichever came first, there was one at each level.
+		for level := 1; level <= taken; level++ {
 			g.said.Trials = append(g.said.Trials, Trial{Level: level})
 		}
-	case open == taken: // and the rest was refused beside them
-		g.said.Burst, g.said.Taken = n, taken
-		g.r.dropped += n
+		g.said.Burst, g.said.Taken, g.bumped = n, taken, n-taken
 	default: // some ended too early
 		g.r.dropped += n
 	}
 	return open, nil
+}
+
+// forNothing counts the refusals of the burst, when the start after it has shown that
+// there was room: they were for no reason, or for slots that still counted. Which came
+// when is not known, so each counts at any of the levels that it may have met.
+func (g *gathering) forNothing(room int) {
+	for ; g.bumped > 0; g.bumped-- {
+		g.said.Trials = append(g.said.Trials, Trial{Level: 1 + g.r.stack.random.IntN(room), Refused: true})
+		g.said.Burst = g.said.Taken
+	}
 }
 
 // decide waits for the provider's decision about a stream.
@@ -232,7 +242,8 @@ func (g *gathering) conclude() (again bool, err error) {
 		return true, nil
 	}
 	r.spoiled, p.asked = 0, 0
-	refused := g.refused || g.said.Taken < g.said.Burst
+	r.dropped += g.bumped // no start after the burst has told what its refusals meant
+	refused := slices.ContainsFunc(g.all, (*stream).refused)
 	taken := slices.ContainsFunc(g.all, (*stream).accepted)
 	before := p.refused
 	p.refused, p.asked = refused, g.wait

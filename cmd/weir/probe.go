@@ -168,7 +168,10 @@ func (o *probeOptions) run(cmd *cobra.Command) error {
 	case teachErr != nil:
 		return fmt.Errorf("the result could not be kept for the gateway: %w", teachErr)
 	case result.Stopped != "":
-		return fmt.Errorf("stopped early: %s", strings.TrimSpace(result.Stopped+". "+result.Hint))
+		if result.Hint != "" {
+			return fmt.Errorf("stopped early: %s. %s", result.Stopped, result.Hint)
+		}
+		return fmt.Errorf("stopped early: %s", result.Stopped)
 	}
 	return nil
 }
@@ -284,7 +287,7 @@ func (r *probeReport) write(out io.Writer, o *probeOptions, width int) error {
 	}
 	b.WriteString("\n")
 	if r.Learned > 0 {
-		fmt.Fprintf(&b, "the gateway starts from at least %d\n", r.Learned)
+		fmt.Fprintf(&b, "the gateway goes on from %d\n", r.Learned)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err

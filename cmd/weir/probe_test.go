@@ -14,8 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/internal/daemon"
+	"github.com/weirhq/weir/internal/evidence"
+	"github.com/weirhq/weir/internal/probe"
 	"github.com/weirhq/weir/internal/simulate"
+	"github.com/weirhq/weir/provider"
 )
 
 // quickProvider is a simulated provider whose answers take little time.
@@ -140,5 +144,63 @@ func TestProbeNeverTouchesAFlaggedAccount(t *testing.T) {
 	}
 	if n := calls.Load(); n != sent {
 		t.Errorf("%d more calls were sent to a flagged account", n-sent)
+	}
+}
+
+// What a probe found is where the next gateway starts from.
+func TestProbeTeaches(t *testing.T) {
+	state := probeMachine(t)
+	p, _ := provider.Lookup("zai-coding")
+	call := weir.Call{Profile: p, Account: "0a1b", Model: "glm-5"}
+	for _, c := range []struct {
+		name     string
+		result   probe.Result
+		learned  int
+		stable   int
+		finished bool
+	}{
+		{"nothing", probe.Result{}, 0, 0, false},
+		{"certain", probe.Result{Answer: probe.Answer{Low: 3, High: 3, Certain: true}, Levels: evidence.Curve{{Level: 3, Accepted: 40}, {Level: 4, Refused: 5}}}, 3, 3, true},
+		{"not certain, and less", probe.Result{Answer: probe.Answer{Low: 2, High: 6}, Levels: evidence.Curve{{Level: 2, Accepted: 40}}}, 2, 3, true},
+		{"not certain, and more", probe.Result{Answer: probe.Answer{Low: 5, High: 6}, Levels: evidence.Curve{{Level: 5, Accepted: 40}}}, 5, 5, true},
+		{"certain, and less", probe.Result{Answer: probe.Answer{Low: 1, High: 1, Certain: true}, Levels: evidence.Curve{{Level: 1, Accepted: 40}, {Level: 2, Refused: 5}}}, 1, 1, true},
+	} {
+		r := probeReport{Result: c.result}
+		if err := r.teach(t.Context(), state, call); err != nil || r.Learned != c.learned {
+			t.Errorf("%s: learned %d, %v", c.name, r.Learned, err)
+		}
+		kept, err := daemon.ReadState(state)
+		if err != nil || (kept != nil) != c.finished {
+			t.Fatalf("%s: %+v, %v", c.name, kept, err)
+		}
+		if c.finished {
+			if lane := kept.Accounts["zai-coding/0a1b"].Lanes["glm-5"]; lane.Limit.Stable != c.stable {
+				t.Errorf("%s: the lane starts from %d", c.name, lane.Limit.Stable)
+			}
+		}
+	}
+}
+
+// A gateway hides what is to be measured.
+func TestProbeRefusesTheGatewayItself(t *testing.T) {
+	state := probeMachine(t)
+	out, _, _ := background(t, "serve", "--listen", "127.0.0.1:0", "--upstream", quickProvider(t, 2), "--state", state, "--drain", "0s")
+	address := awaited(t, out, `weir listens on (http://\S+)`)
+	status, _, stderr := execute(t, "probe", "--upstream", address, "--model", "glm-5", "--yes", "--state", state)
+	if status != 2 || !strings.Contains(stderr, "gateway itself") {
+		t.Errorf("status %d: %s", status, stderr)
+	}
+}
+
+// The progress line never leaves more behind than it has written.
+func TestProgressLineElsewhereThanOnATerminal(t *testing.T) {
+	var b buffer
+	l := newProgressLine(&b)
+	for range 5 {
+		l.show(probe.Progress{Share: 0.5, Left: time.Minute, Text: "2 workers: 0 of 3 refused"})
+	}
+	l.clear()
+	if s := b.String(); strings.Count(s, "\n") != 1 || strings.ContainsAny(s, "\r\x1b") {
+		t.Errorf("%q", s)
 	}
 }

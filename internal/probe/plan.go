@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/weirhq/weir/internal/evidence"
 )
@@ -153,7 +154,7 @@ func (p *Plan) Rounds() int { return p.rounds }
 func (p *Plan) Left() int {
 	shares := p.belief.shares()
 	best := likeliest(shares)
-	n := len(p.fresh) / 3
+	n := max(len(p.fresh)/3, usualRounds-10-4*p.rounds) // nothing can be told at first
 	if best > 0 && !p.holds(best) {
 		n += max(1, p.level(best).Missing())
 	}
@@ -194,7 +195,8 @@ func (p *Plan) Answer() Answer {
 		a.Text = fmt.Sprintf("nothing was accepted, not even with 1 worker: %d of %d refused", one.Refused, one.Attempts())
 		return a
 	}
-	a.Text = fmt.Sprintf("not certain: the limit is %s; %s", a.span(), v.Text)
+	counts := strings.NewReplacer("not certain where it ends: ", "", "not certain: ", "").Replace(v.Text) // it is said already
+	a.Text = fmt.Sprintf("not certain: the limit is %s; %s", a.span(), counts)
 	return a
 }
 

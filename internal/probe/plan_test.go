@@ -75,7 +75,7 @@ func TestAnswerSaysTheCounts(t *testing.T) {
 		"one":      {evidence.Curve{{Level: 1, Accepted: 40}, {Level: 2, Refused: 5}}, "1 worker is stable: 0 of 40 refused; 2 workers: 5 of 5"},
 		"none":     {evidence.Curve{{Level: 1, Refused: 6}}, "nothing was accepted, not even with 1 worker: 6 of 6 refused"},
 		"all":      {evidence.Curve{{Level: 4, Accepted: 40}}, "4 workers are stable: 0 of 40 refused; more were not tried"},
-		"early":    {evidence.Curve{{Level: 1, Accepted: 3}}, "not certain: the limit is at least 0; not certain: 1 worker: 0 of 3"},
+		"early":    {evidence.Curve{{Level: 1, Accepted: 3}}, "not certain: the limit is at least 0; 1 worker: 0 of 3"},
 		"nothing":  {nil, "nothing was measured"},
 	} {
 		p := NewPlan(4, 60, rand.New(rand.NewPCG(1, 1)))

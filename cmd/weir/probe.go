@@ -161,7 +161,7 @@ func (o *probeOptions) run(cmd *cobra.Command) error {
 	show.clear()
 	report := probeReport{Upstream: cfg.Profile.Name, URL: cfg.URL, Model: o.model, Result: result}
 	teachErr := report.teach(cmd.Context(), o.state, weir.Call{Profile: cfg.Profile, Account: account, Model: o.model})
-	if err := report.write(cmd.OutOrStdout(), o, columnsOf(cmd.OutOrStdout())); err != nil {
+	if err := errors.Join(report.write(cmd.OutOrStdout(), o.json, columnsOf(cmd.OutOrStdout())), report.draw(o.output)); err != nil {
 		return errors.Join(err, teachErr)
 	}
 	switch {
@@ -210,6 +210,7 @@ past the gateway: %s.
 The first number is for a limit of 1, the last one is a bound.
 They count as use of the account, against its plan or balance, and many overlapping
 calls may look like unfair use to the provider. It stops at once if the provider says so.
+It takes longer if the provider asks for rests. Do not use the account meanwhile.
 `, cfg.Profile.Name, o.model, cfg.URL, probe.Estimate(o.most, o.rounds))
 	switch {
 	case o.yes:
@@ -268,15 +269,21 @@ func (r *probeReport) teach(ctx context.Context, dir string, c weir.Call) error 
 	return nil
 }
 
-// write prints the result and draws it.
-func (r *probeReport) write(out io.Writer, o *probeOptions, width int) error {
-	if o.output != "" {
-		picture := chart.Levels(r.Levels, chart.Options{Title: "Refused by requests in flight: " + r.Model, Desc: r.Answer.Text, Standalone: true})
-		if err := os.WriteFile(o.output, []byte(picture), 0o644); err != nil {
-			return fmt.Errorf("--output: %w", err)
-		}
+// draw draws the result to a file, if one is named.
+func (r *probeReport) draw(file string) error {
+	if file == "" {
+		return nil
 	}
-	if o.json {
+	picture := chart.Levels(r.Levels, chart.Options{Title: "Refused by requests in flight: " + r.Model, Desc: r.Answer.Text, Standalone: true})
+	if err := os.WriteFile(file, []byte(picture), 0o644); err != nil {
+		return fmt.Errorf("--output: %w", err)
+	}
+	return nil
+}
+
+// write prints the result.
+func (r *probeReport) write(out io.Writer, asJSON bool, width int) error {
+	if asJSON {
 		return printJSON(out, r)
 	}
 	var b strings.Builder

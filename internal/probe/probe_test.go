@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -28,6 +29,7 @@ type described struct {
 	random *rand.Rand
 	answer scenario.Dist
 	began  time.Time
+	heeds  bool // max_tokens: answers are as much shorter
 	open   int
 	most   int
 	sent   []time.Duration               // when each call came, since the beginning
@@ -52,6 +54,9 @@ func (d *described) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	took := d.answer.Draw(d.random)
+	if d.heeds {
+		took = took * time.Duration(asked(req)) / longAnswer
+	}
 	ruling := d.up.Start(time.Since(d.began), "glm-5", took)
 	if ruling.Accepted {
 		d.open++
@@ -74,6 +79,17 @@ func (d *described) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp := respond(200, "text/event-stream", "")
 	resp.Body = &answer{d: d, ctx: ctx, slot: ruling.Slot, head: []byte(`data: {"choices":[{"index":0,"delta":{"role":"assistant","content":"a"}}]}` + "\n\n"), until: time.Now().Add(max(0, took-ruling.After))}
 	return resp, nil
+}
+
+// asked is the longest answer that a call asks for, in tokens.
+func asked(req *http.Request) int {
+	var body struct {
+		Tokens int `json:"max_tokens"`
+	}
+	if err := json.NewDecoder(req.Body).Decode(&body); err != nil {
+		panic(err)
+	}
+	return body.Tokens
 }
 
 func (d *described) draw(n int) int {
@@ -170,7 +186,11 @@ func TestTheAnswerHoldsTheLimit(t *testing.T) {
 		}
 		var res Result
 		synctest.Test(t, func(t *testing.T) {
-			res = Run(t.Context(), configOf(describe(p, seed, between(2*time.Second, 5*time.Second)), seed))
+			d := describe(p, seed, between(2*time.Second, 5*time.Second))
+			if seed/8%2 == 1 {
+				d.answer, d.heeds = between(6*time.Second, 10*time.Second), true
+			}
+			res = Run(t.Context(), configOf(d, seed))
 		})
 		a := res.Answer
 		in := a.Low <= limit && (limit <= a.High || a.Open)

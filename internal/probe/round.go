@@ -171,8 +171,7 @@ func (g *gathering) count(s *stream, level int) {
 }
 
 // goOn makes more starts at the level while the others are still open, each a rest after
-// the end of the one before. A refusal may then mean that this one counts on, so it
-// counts for nothing.
+// the end of the one before.
 func (g *gathering) goOn(ctx context.Context, s *stream, level int) (open int, err error) {
 	for range moreStarts {
 		select {
@@ -195,12 +194,9 @@ func (g *gathering) goOn(ctx context.Context, s *stream, level int) (open int, e
 		if err := g.decide(ctx, s); err != nil {
 			return level, err
 		}
-		if !s.accepted() {
-			g.refused, g.wait = s.refused(), max(g.wait, s.wait)
-			g.r.dropped++
+		if g.count(s, level); !s.accepted() {
 			return level, nil
 		}
-		g.count(s, level)
 	}
 	return level, nil
 }

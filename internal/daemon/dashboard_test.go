@@ -80,7 +80,8 @@ func TestThePagesTokenIsGoodForItsButtonsOnly(t *testing.T) {
 }
 
 func TestAWatcherSeesRequestsFromTheirArrivalToTheirEnd(t *testing.T) {
-	_, url := upstream(t, simulate.Config{})
+	slow := []simulate.Rule{{Answer: &simulate.Answer{Duration: simulate.Exactly(900 * time.Millisecond)}}}
+	_, url := upstream(t, simulate.Config{Rules: slow})
 	g := start(t, Config{Upstreams: []string{url}, Limit: limit.Config{Min: 1, Max: 1}})
 	i, err := Find(t.Context(), g.dir)
 	if err != nil {
@@ -88,7 +89,6 @@ func TestAWatcherSeesRequestsFromTheirArrivalToTheirEnd(t *testing.T) {
 	}
 	for range 3 {
 		req := g.request(http.MethodPost, chatPath, `{"model":"glm <b>","messages":[]}`)
-		req.Header.Set("X-Simulate-Answer", "900ms")
 		go send(req)
 	}
 	seen, done := map[string]bool{}, 0

@@ -53,9 +53,8 @@ func (b *bench) prepare(ctx context.Context) error {
 			continue
 		}
 		*bin.path = filepath.Join(b.dir, filepath.Base(bin.pkg))
-		build := exec.CommandContext(ctx, "go", "build", "-o", *bin.path, bin.pkg)
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("building %s: %w\n%s", bin.pkg, err, out)
+		if err := build(ctx, *bin.path, bin.pkg, ""); err != nil {
+			return err
 		}
 	}
 	if runtime.NumCPU() > 1 {
@@ -69,6 +68,13 @@ func (b *bench) prepare(ctx context.Context) error {
 	p, err := b.start(ctx, "upstream", generatorCore, b.upstream, "-listen", "127.0.0.1:0")
 	b.provider = p
 	return err
+}
+
+func build(ctx context.Context, path, pkg, tags string) error {
+	if out, err := exec.CommandContext(ctx, "go", "build", "-tags", tags, "-o", path, pkg).CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s: %w\n%s", pkg, err, out)
+	}
+	return nil
 }
 
 // close ends the provider and removes what was written.

@@ -23,6 +23,7 @@ import (
 // options are what a user may set; see the flags in main.
 type options struct {
 	weir, bare, upstream string
+	unobserved           string
 	length               time.Duration // of each measured phase
 	rounds               int
 	streams              int
@@ -46,6 +47,7 @@ func scenarios() []scenario {
 		{"s2", "streams of 200 chunks in a burst", burst},
 		{"s3", "streams of lone chunks, one each 50 ms", lone},
 		{"s4", "large request bodies", bodies},
+		{"watch", "small requests that people can see, and not", watch},
 		{"mem", "memory of open streams and of waiting requests", memory},
 		{"s6", "clients that hang up", hangups},
 		{"s5", "64 streams by 16 workers on 4 slots, limit unknown", mission},
@@ -59,6 +61,7 @@ func main() {
 	which := flag.String("scenario", "all", "all, or a comma-separated list of "+names())
 	seconds := flag.Float64("seconds", 3, "length of each measured phase in seconds")
 	flag.StringVar(&o.weir, "weir", "", "path of the weir binary (default: built from ./cmd/weir)")
+	flag.StringVar(&o.unobserved, "unobserved", "", "path of a weir binary with -tags unobserved (default: built when it is needed)")
 	flag.StringVar(&o.bare, "bare", "", "path of the bare binary (default: built from ./bench/bare)")
 	flag.StringVar(&o.upstream, "upstream", "", "path of the upstream binary (default: built from ./bench/upstream)")
 	flag.IntVar(&o.rounds, "rounds", 5, "interleaved rounds; the median is reported")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 type report struct {
 	Scenario string `json:"scenario"`
 	About    string `json:"about"`
+	Against  string `json:"against,omitempty"` // whose figures stand under bare; empty: bare's
 	Rows     []row  `json:"rows"`
 	// Notes say what a reader must know to read the figures right.
 	Notes []string `json:"notes,omitempty"`
@@ -98,7 +100,7 @@ func (r row) below(goal float64) row {
 // write prints the table and the line of JSON.
 func (r report) write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s: %s\tunit\tbare\tweir\tratio\trounds\tgoal\t\n", r.Scenario, r.About)
+	fmt.Fprintf(t, "%s: %s\tunit\t%s\tweir\tratio\trounds\tgoal\t\n", r.Scenario, r.About, cmp.Or(r.Against, "bare"))
 	for _, row := range r.Rows {
 		met := ""
 		if row.Met != nil {

@@ -137,7 +137,7 @@ func (d *Daemon) wire(first *settings) error {
 	d.governor, err = weir.New(weir.Config{
 		Limit: d.cfg.Limit, LimitOf: d.cfg.LimitOf, Profiles: d.cfg.Providers,
 		MaxQueue: d.cfg.MaxQueue, MaxBytes: d.cfg.MaxBytes, Secret: d.store.Secret(), State: state,
-		Observer: observers{d.metrics, &eventLog{d.log}, &eventJournal{d.journal}, d.dashboard},
+		Observer: d.observers(),
 	})
 	if d.governor == nil {
 		d.journal.Close()
@@ -359,6 +359,14 @@ func (d *Daemon) keep(stop <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// observers are those who hear of what happens.
+func (d *Daemon) observers() observers {
+	if !observed {
+		return observers{&eventLog{d.log}}
+	}
+	return observers{d.metrics, &eventLog{d.log}, &eventJournal{d.journal}, d.dashboard}
 }
 
 // observers hands each event to all.

@@ -13,6 +13,9 @@ import (
 // openJournal begins the journal; nil: another gateway has the state directory, and
 // keeps its own.
 func (d *Daemon) openJournal() *journal.Journal {
+	if !observed {
+		return nil
+	}
 	if d.store.ReadOnly() {
 		d.log.Warn("no journal is kept: another weir uses the state directory", "state", d.cfg.State)
 		return nil

@@ -37,12 +37,16 @@ func (l *eventLog) Observe(ev weir.Event) {
 
 // record writes a request's line, counts it and keeps it in the journal.
 func (d *Daemon) record(r proxy.Record) {
-	d.metrics.Request(metrics.Request{Outcome: r.Outcome(), FirstByte: r.FirstByte, Merged: r.Merged, Cut: r.Cut})
+	if observed {
+		d.metrics.Request(metrics.Request{Outcome: r.Outcome(), FirstByte: r.FirstByte, Merged: r.Merged, Cut: r.Cut})
+	}
 	if r.Attempts == 0 && r.Error == "" && r.Lane == "" {
 		return // a greeting
 	}
-	d.journal.Add(journalRow(r))
-	d.dashboard.Ended(ended(r))
+	if observed {
+		d.journal.Add(journalRow(r))
+		d.dashboard.Ended(ended(r))
+	}
 	verdicts := make([]string, len(r.Verdicts))
 	for i, v := range r.Verdicts {
 		verdicts[i] = v.String()

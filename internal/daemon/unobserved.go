@@ -1,0 +1,5 @@
+//go:build unobserved
+
+package daemon
+
+const observed = false

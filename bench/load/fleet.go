@@ -137,7 +137,7 @@ type process struct {
 
 // listening finds the address in what a gateway says at its start.
 func listening(said string) (string, bool) {
-	m := regexp.MustCompile(`listens on (http://[0-9A-Za-z.:\[\]-]+)`).FindStringSubmatch(said)
+	m := regexp.MustCompile(`(?:listens|provider) on (http://[0-9A-Za-z.:\[\]-]+)`).FindStringSubmatch(said)
 	if m == nil {
 		return "", false
 	}

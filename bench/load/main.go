@@ -28,6 +28,7 @@ type options struct {
 	rounds               int
 	streams              int
 	waiting              int
+	shown                int
 	limit                int
 	lag                  time.Duration
 	seed                 uint64
@@ -48,6 +49,7 @@ func scenarios() []scenario {
 		{"s3", "streams of lone chunks, one each 50 ms", lone},
 		{"s4", "large request bodies", bodies},
 		{"watch", "small requests that people can see, and not", watch},
+		{"page", "a page open on a gateway with 200 running and many waiting requests", page},
 		{"mem", "memory of open streams and of waiting requests", memory},
 		{"s6", "clients that hang up", hangups},
 		{"s5", "64 streams by 16 workers on 4 slots, limit unknown", mission},
@@ -67,6 +69,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "interleaved rounds; the median is reported")
 	flag.IntVar(&o.streams, "streams", 200, "streams at once in s3")
 	flag.IntVar(&o.waiting, "waiting", 10_000, "waiting requests in mem")
+	flag.IntVar(&o.shown, "shown", 2000, "waiting requests in page")
 	flag.IntVar(&o.limit, "limit", 4096, "weir's -limit where nobody shall wait")
 	flag.DurationVar(&o.lag, "lag", 0, "how long the provider of s5 counts a slot after its answer ended")
 	flag.Uint64Var(&o.seed, "seed", 1302, "seed of the stream lengths in s5")

@@ -114,9 +114,9 @@ function render() {
 function figure(id, n) {
   const at = $(id)
   if (set(at, String(n)) && at.dataset.shown) {
-    at.classList.remove('moved')
-    void at.offsetWidth // lets the animation begin anew
-    at.classList.add('moved')
+    at.classList.add('moved') // two paints; an animation would be thirty
+    clearTimeout(at.moving)
+    at.moving = setTimeout(() => at.classList.remove('moved'), 400)
   }
   at.dataset.shown = '1'
 }
@@ -143,21 +143,27 @@ function make(name, classes = '', text = '') {
 }
 
 // keyed lets a list's elements follow its items, and keeps those that stay: focus and
-// selection are not lost.
+// selection are not lost. What is gone goes first, and of those that change places the
+// few are moved, not the many: a table's rows are dear.
 function keyed(parent, items, keyOf, create, update) {
+  const keys = new Set(items.map(keyOf))
   const have = new Map()
   for (const child of [...parent.children]) {
-    have.set(child.dataset.key, child)
+    if (keys.has(child.key)) {
+      have.set(child.key, child)
+    } else {
+      child.remove()
+    }
   }
   let at = parent.firstElementChild
   for (const item of items) {
     const key = keyOf(item)
     let child = have.get(key)
-    if (child) {
-      have.delete(key)
-    } else {
+    if (!child) {
       child = create(item)
-      child.dataset.key = key
+      child.key = key
+    } else if (child !== at) {
+      at = leaveOut(at, child)
     }
     update(child, item)
     if (child === at) {
@@ -166,9 +172,21 @@ function keyed(parent, items, keyOf, create, update) {
       parent.insertBefore(child, at)
     }
   }
-  for (const child of have.values()) {
-    child.remove()
+}
+
+// leaveOut takes out what stands just before an element, since it comes later, and
+// returns where the list goes on.
+function leaveOut(at, child) {
+  const most = 20
+  const between = []
+  for (let next = at; next && between.length < most; next = next.nextElementSibling) {
+    if (next === child) {
+      between.forEach((other) => other.remove())
+      return child
+    }
+    between.push(next)
   }
+  return at
 }
 
 const stateNames = { idle: 'idle', open: 'open', paused: 'paused', held: 'paused by hand', closed: 'quota', flagged: 'flagged' }
@@ -290,6 +308,17 @@ for (const select of Object.values(filters)) {
   select.addEventListener('change', () => view && renderRequests())
 }
 
+// Rows that nobody sees cost as much as others, so there are more only as one scrolls.
+const someRows = 50
+let mostRows = someRows
+const box = $('requests').parentElement
+box.addEventListener('scroll', () => {
+  if (box.scrollTop + 2 * box.clientHeight > box.scrollHeight && $('requests').tBodies[0].rows.length >= mostRows) {
+    mostRows += 2 * someRows
+    renderRequests()
+  }
+})
+
 function filterBy(session) {
   options(filters.session, 'any', [[session, session], ...sessionNames()])
   filters.session.value = session
@@ -316,7 +345,10 @@ function renderRequests() {
     (!filters.lane.value || r.lane === filters.lane.value) &&
     (!filters.session.value || r.session === filters.session.value) &&
     (!filters.verdict.value || r.verdict === filters.verdict.value || (r.attempts ?? []).some((a) => a.verdict === filters.verdict.value)))
-  const rows = shown.flatMap((r) => (opened.has(r.id) ? [{ r }, ...inner(r)] : [{ r }]))
+  if (box.scrollTop === 0) {
+    mostRows = someRows
+  }
+  const rows = shown.slice(0, mostRows).flatMap((r) => (opened.has(r.id) ? [{ r }, ...inner(r)] : [{ r }]))
   const body = $('requests').tBodies[0]
   keyed(body, rows, (row) => row.key ?? row.r.id, createRow, updateRow)
   empty(body, 10, rows.length, all.length ? 'none of that kind' : 'nothing has come yet')
@@ -351,6 +383,7 @@ function createRow(item) {
   for (const classes of ['', 'opt', '', 'who', 'opt', 'n', 'n', 'n opt', '', 'n']) {
     row.append(make('td', classes))
   }
+  row.shown = []
   const last = row.cells[9]
   const open = action('', 'open')
   open.className = 'flat'
@@ -362,6 +395,8 @@ function createRow(item) {
   })
   const stop = action('Cancel', 'cancel')
   stop.className = 'flat'
+  stop.setAttribute('aria-label', `Cancel the request ${item.r.id}`)
+  open.setAttribute('aria-label', `Attempts of the request ${item.r.id}`)
   stop.addEventListener('click', () => cancel(row.request))
   last.append(stop, open)
   return row
@@ -373,24 +408,37 @@ function updateRow(row, item) {
     return
   }
   const r = item.r
+  const isOpen = opened.has(r.id)
+  if (row.request === r && row.isOpen === isOpen) {
+    return // it has ended
+  }
+  if (row.request?.start !== r.start) {
+    row.came = clock(new Date(r.start))
+  }
   row.request = r
   const texts = [
-    null, clock(new Date(r.start)), r.model, r.who || r.tool || short(r.session, 30), r.class,
+    null, row.came, r.model, r.who || r.tool || short(r.session, 30), r.class,
     span(r.waited_ns), took(r), String(r.tries), verdict(r),
   ]
-  texts.forEach((text, i) => text !== null && set(row.cells[i], text))
+  texts.forEach((text, i) => {
+    if (text !== null && row.shown[i] !== text) {
+      row.shown[i] = text
+      row.cells[i].textContent = text
+    }
+  })
   const state = r.place ? `${r.state === 'retrying' ? 'to be retried' : 'waiting'}, ${ordinal(r.place)}${r.estimate_ns ? `, in about ${span(r.estimate_ns)}` : ''}` : r.state
-  if (row.dataset.state !== state) {
-    row.dataset.state = state
+  if (row.shown[0] !== state) {
+    row.shown[0] = state
     row.cells[0].replaceChildren(make('span', `tag ${r.state}`, state))
   }
   const [stop, open] = row.cells[9].children
   stop.hidden = !r.place
-  stop.setAttribute('aria-label', `Cancel the request ${r.id}`)
-  const isOpen = opened.has(r.id)
+  if (row.isOpen === isOpen) {
+    return
+  }
+  row.isOpen = isOpen
   set(open, isOpen ? '▾' : '▸')
   open.setAttribute('aria-expanded', String(isOpen))
-  open.setAttribute('aria-label', `Attempts of the request ${r.id}`)
 }
 
 function took(r) {
@@ -646,9 +694,12 @@ function toast(text) {
 
 // ---- how times are written
 
-function clock(date, exact) {
-  return date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false, fractionalSecondDigits: exact ? 3 : undefined })
-}
+// A format is dear to make, so it is kept.
+const toSecond = { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false }
+const seconds = new Intl.DateTimeFormat([], toSecond)
+const millis = new Intl.DateTimeFormat([], { ...toSecond, fractionalSecondDigits: 3 })
+
+function clock(date, exact) { return (exact ? millis : seconds).format(date) }
 
 function stamp(text) {
   const date = new Date(text)

@@ -139,6 +139,7 @@ func share(ctx context.Context, length time.Duration, cpu func() (time.Duration,
 
 // visit opens the page a few times, and stays at the last.
 func (b *bench) visit(ctx context.Context, target *process) (figures, error) {
+	b.release(ctx)
 	r, err := startRelay(ctx, target.url)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -90,7 +91,8 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
-	out := http.NewResponseController(w)
+	out := pack(w, r)
+	defer func() { _ = out.Close() }() // the client may have gone
 	ticker := time.NewTicker(viewEvery)
 	defer ticker.Stop()
 	var seen uint64
@@ -112,7 +114,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			kind, data = "beat", []byte("{}")
 		}
 		if kind != "" {
-			if _, err := fmt.Fprintf(w, "event: %s\ndata: %s\n\n", kind, data); err != nil {
+			if _, err := fmt.Fprintf(out, "event: %s\ndata: %s\n\n", kind, data); err != nil {
 				return
 			}
 			if out.Flush() != nil {
@@ -154,7 +156,7 @@ func (s *Server) requests(w http.ResponseWriter, r *http.Request) {
 		return is("lane", r.Lane) && is("session", r.Session) && is("verdict", r.Verdict)
 	}
 	v := s.View()
-	answer(w, map[string]any{
+	answer(w, r, map[string]any{
 		"at": v.At, "waiting": keep(v.Waiting, matches), "running": keep(v.Active, matches), "done": keep(v.Done, matches),
 		"more_waiting": v.MoreWaiting, "more_running": v.MoreActive,
 	})
@@ -211,7 +213,7 @@ func (s *Server) past(w http.ResponseWriter, r *http.Request) {
 		pic.Levels = lane
 	}
 	pic.Curve = s.levels(pic.Levels, width(q.Get("levels_width")))
-	answer(w, pic)
+	answer(w, r, pic)
 }
 
 // width reads how wide a picture shall be.
@@ -243,9 +245,10 @@ func (s *Server) levels(lane string, width int) string {
 	return ""
 }
 
-func answer(w http.ResponseWriter, v any) {
+func answer(w http.ResponseWriter, r *http.Request, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(v) // the client may have gone
+	out := pack(w, r)
+	_ = errors.Join(json.NewEncoder(out).Encode(v), out.Close()) // the client may have gone
 }
 
 func fail(w http.ResponseWriter, status int, why string) {

@@ -104,17 +104,24 @@ func (v *View) requests(open []Request, times map[string]mean, now time.Time) {
 	for i := range v.Lanes {
 		lanes[v.Lanes[i].Lane] = &v.Lanes[i]
 	}
-	for _, r := range open {
-		if r.Place == 0 {
-			v.Active = append(v.Active, r)
-			continue
+	var waiting, active []*Request // many, of which few are shown
+	for i := range open {
+		if open[i].Place == 0 {
+			active = append(active, &open[i])
+		} else {
+			waiting = append(waiting, &open[i])
 		}
-		r.Estimate = estimate(r, lanes[r.Lane], times[r.Lane], now)
-		v.Waiting = append(v.Waiting, r)
 	}
-	slices.SortStableFunc(v.Waiting, func(a, b Request) int { return cmp.Compare(a.Place, b.Place) })
-	v.Waiting, v.MoreWaiting = first(v.Waiting, MostWaiting)
-	v.Active, v.MoreActive = first(v.Active, MostRunning)
+	slices.SortStableFunc(waiting, func(a, b *Request) int { return cmp.Compare(a.Place, b.Place) })
+	waiting, v.MoreWaiting = first(waiting, MostWaiting)
+	for _, r := range waiting {
+		r.Estimate = estimate(*r, lanes[r.Lane], times[r.Lane], now)
+		v.Waiting = append(v.Waiting, *r)
+	}
+	active, v.MoreActive = first(active, MostRunning)
+	for _, r := range active {
+		v.Active = append(v.Active, *r)
+	}
 }
 
 // estimate is when a request will start, roughly: as many slots as the limit allows come

@@ -32,7 +32,7 @@ type Server struct {
 	filling sync.WaitGroup
 
 	mu    sync.Mutex // guards the fields below
-	done  []Request  // the last that ended, the latest last
+	done  []Request  // the last that ended: number n is at n modulo MostDone
 	ended uint64     // how many have
 	times map[string]mean
 	view  *View // the last one made, without Done
@@ -83,12 +83,12 @@ type mean struct {
 func (s *Server) Ended(r Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended++
-	if len(s.done) >= MostDone {
-		copy(s.done, s.done[1:])
-		s.done = s.done[:len(s.done)-1]
+	if len(s.done) < MostDone {
+		s.done = append(s.done, r)
+	} else {
+		s.done[s.ended%MostDone] = r
 	}
-	s.done = append(s.done, r)
+	s.ended++
 	if n := len(r.Attempts); n > 0 && r.Outcome == "ok" && r.End != nil {
 		s.held(r.Lane, r.End.Sub(r.Attempts[n-1].Start))
 	}
@@ -114,7 +114,7 @@ func (s *Server) since(n uint64) ([]Request, uint64) {
 	fresh := int(min(s.ended-n, uint64(len(s.done))))
 	all := make([]Request, 0, fresh)
 	for i := range fresh {
-		all = append(all, s.done[len(s.done)-1-i])
+		all = append(all, s.done[(s.ended-1-uint64(i))%MostDone])
 	}
 	return all, s.ended
 }

@@ -29,6 +29,7 @@ func Watch(ctx context.Context, client *http.Client, address string, next func(*
 	if err != nil {
 		return err
 	}
+	req.Header.Set("Accept-Encoding", "identity") // it is on this machine: packing would only cost time
 	resp, err := client.Do(req)
 	if err != nil {
 		return cause(ctx, err)

@@ -22,7 +22,7 @@ var floors = map[string]int{
 	"": 2, "internal/yamlfile": 2, "internal/jsonc": 2, "internal/peer": 2, "internal/child": 2,
 	"internal/endpoint": 3, "internal/explain": 3, "proxy": 3, "metrics": 3, "internal/scenario": 3, "internal/config": 3, "internal/journal": 3, "internal/dashboard": 3,
 	"internal/simulate": 4, "internal/lab": 4, "internal/setup": 4, "internal/doctor": 4, "internal/report": 4, "internal/probe": 4,
-	"internal/daemon": 4,
+	"internal/daemon": 4, "internal/top": 4,
 	"cmd/weir":        5,
 }
 
@@ -44,6 +44,8 @@ var owners = map[string][]string{
 	"golang.org/x/sys":             {"internal/child"},
 	"golang.org/x/mod":             {"internal/daemon"},
 	"modernc.org/":                 {"internal/journal"},
+	"charm.land/":                  {"internal/top"},
+	"github.com/charmbracelet/":    {"internal/top"},
 }
 
 // pure may not be imported by the floors that do no I/O: what it lacks they take

@@ -65,7 +65,7 @@ agents never see it.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(newRun(), newServe(), newStop(), newStatus(), newSimulateCommand(), newDemo(), newResume(), newConfig(), newSetup(), newService(), newDoctor(findGateway), newExplain(), newProbe(), newLab(), newJournal(), newReport(), newVersion())
+	root.AddCommand(newRun(), newServe(), newStop(), newStatus(), newTop(), newSimulateCommand(), newDemo(), newResume(), newConfig(), newSetup(), newService(), newDoctor(findGateway), newExplain(), newProbe(), newLab(), newJournal(), newReport(), newVersion())
 	addCompletion(root)
 	return root
 }

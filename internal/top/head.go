@@ -55,7 +55,8 @@ func (s *screen) lossLine() line {
 	if s.lost.IsZero() {
 		return nil
 	}
-	return text(column(" ! NOT CONNECTED since "+s.lost.Format("15:04:05")+", what you see is old; trying again: "+s.why, s.width), picked)
+	why := cut(s.why, max(10, s.width-63))
+	return text(column(" ! NOT CONNECTED since "+s.lost.Format("15:04:05")+" ("+why+"): this is old; trying again", s.width), picked)
 }
 
 // tabs names the pages, the present one in brackets.

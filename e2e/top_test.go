@@ -12,7 +12,7 @@ import (
 
 // startTop starts weir top in a terminal, with variables before it, and returns its
 // process. What the terminal was like is kept in the file "before".
-func (x *terminal) startTop(t *testing.T, u *site, variables string) int {
+func (x *terminal) startTop(t *testing.T, u *site, variables string) *os.Process {
 	t.Helper()
 	file := filepath.Join(u.home, "pid")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -28,7 +28,11 @@ func (x *terminal) startTop(t *testing.T, u *site, variables string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pid
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // isAsBefore fails unless the shell is back with a status, in a terminal that is as it
@@ -111,17 +115,19 @@ func TestTop(t *testing.T) {
 	})
 	for _, way := range []struct {
 		name string
-		out  func(x *terminal, pid int)
+		out  func(x *terminal, p *os.Process) error
 	}{
-		{"Ctrl-C", func(x *terminal, _ int) { x.press(t, "C-c") }},
-		{"SIGTERM", func(_ *terminal, pid int) { _ = syscall.Kill(pid, syscall.SIGTERM) }},
-		{"SIGINT", func(_ *terminal, pid int) { _ = syscall.Kill(pid, syscall.SIGINT) }},
-		{"SIGHUP", func(_ *terminal, pid int) { _ = syscall.Kill(pid, syscall.SIGHUP) }},
-		{"SIGQUIT", func(_ *terminal, pid int) { _ = syscall.Kill(pid, syscall.SIGQUIT) }},
+		{"Ctrl-C", func(x *terminal, _ *os.Process) error { x.press(t, "C-c"); return nil }},
+		{"SIGTERM", func(_ *terminal, p *os.Process) error { return p.Signal(syscall.SIGTERM) }},
+		{"SIGINT", func(_ *terminal, p *os.Process) error { return p.Signal(syscall.SIGINT) }},
+		{"SIGHUP", func(_ *terminal, p *os.Process) error { return p.Signal(syscall.SIGHUP) }},
+		{"SIGQUIT", func(_ *terminal, p *os.Process) error { return p.Signal(syscall.SIGQUIT) }},
 	} {
 		t.Run(way.name+" gives the terminal back", func(t *testing.T) {
 			x := newTerminal(t, u)
-			way.out(x, x.startTop(t, u, ""))
+			if err := way.out(x, x.startTop(t, u, "")); err != nil {
+				t.Error(err)
+			}
 			x.isAsBefore(t, 0)
 		})
 	}
@@ -137,10 +143,10 @@ func TestTop(t *testing.T) {
 	})
 	t.Run("it ends with its terminal", func(t *testing.T) {
 		x := newTerminal(t, u)
-		pid := x.startTop(t, u, "")
+		p := x.startTop(t, u, "")
 		x.tmux(t, "new-window", "sleep 600") // the server lives on without the first one
 		x.tmux(t, "kill-window", "-t", ":0")
-		eventually(t, "it has ended", func() bool { return syscall.Kill(pid, 0) != nil })
+		eventually(t, "it has ended", func() bool { return p.Signal(syscall.Signal(0)) != nil })
 	})
 	enough()
 	caller.wait(t)

@@ -69,10 +69,17 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
-	if ansi.StringWidth(s) == ansi.StringWidthWc(s) {
+	if isSettled(s) {
 		return s
 	}
 	return ascii(s)
+}
+
+// isSettled tells that the two ways in which terminals count columns, by characters as
+// people see them and by code points, agree on a text, and on what stands beside it.
+func isSettled(s string) bool {
+	among := "x" + s + "x" // its ends may join with what is there
+	return ansi.StringWidth(among) == ansi.StringWidthWc(among)
 }
 
 // isPlain tells that a text is short and of printable ASCII, as most are.

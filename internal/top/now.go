@@ -47,16 +47,12 @@ func (s *screen) laneList(rows int) []line {
 
 // laneRow says what a lane does, as a bar and in words.
 func (s *screen) laneRow(l dashboard.Lane, isPicked bool) line {
-	name := l.Model
-	if name == "" {
-		name = l.Lane
-	}
 	mark := "  "
 	if isPicked {
 		mark = "▸ "
 	}
 	wide := max(12, min(28, s.width/5))
-	row := text(mark, strong).add(column(name, wide)+" ", strong)
+	row := text(mark, strong).add(column(s.laneName(l.Lane), wide)+" ", strong)
 	row = append(row, bar(l.Running, l.Limit, 10)...)
 	row = row.add(" ", plain).add(fmt.Sprintf("%d of %d running", l.Running, l.Limit), runs)
 	row = row.add(", ", plain).add(fmt.Sprintf("%d queued", l.Queued), waits)

@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -204,14 +205,28 @@ func (s *screen) sessions() (all []dashboard.Session, at int) {
 	return all, s.session.in(len(all), func(i int) string { return all[i].Session })
 }
 
-// laneName is how a lane is called in a sentence.
+// laneName is how a lane is called: by its model, and where several accounts have that,
+// with the beginning of the account's fingerprint.
 func (s *screen) laneName(lane string) string {
+	name, account, alike := "", "", 0
 	for _, l := range s.view.Lanes {
-		if l.Lane == lane && l.Model != "" {
-			return l.Model
+		if l.Lane == lane {
+			name, account = l.Model, l.Account
 		}
 	}
-	return lane
+	if name == "" {
+		return lane
+	}
+	for _, l := range s.view.Lanes {
+		if l.Model == name {
+			alike++
+		}
+	}
+	if alike == 1 {
+		return name
+	}
+	provider, fingerprint, _ := strings.Cut(account, "/")
+	return name + " · " + cut(fingerprint, 6) + " " + provider
 }
 
 // give sends an order to the gateway.

@@ -23,7 +23,7 @@ var floors = map[string]int{
 	"internal/endpoint": 3, "internal/explain": 3, "proxy": 3, "metrics": 3, "internal/scenario": 3, "internal/config": 3, "internal/journal": 3, "internal/dashboard": 3,
 	"internal/simulate": 4, "internal/lab": 4, "internal/setup": 4, "internal/doctor": 4, "internal/report": 4, "internal/probe": 4,
 	"internal/daemon": 4, "internal/top": 4,
-	"cmd/weir":        5,
+	"cmd/weir": 5,
 }
 
 // outside are the rooms beside the house: they see weir as its users do.

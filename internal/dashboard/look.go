@@ -24,20 +24,16 @@ func look(v View, snap weir.Snapshot, open []Request, times map[string]mean, zon
 		}
 		v.Sessions = append(v.Sessions, sessions(a)...)
 	}
-	busiest(v.Lanes, func(l Lane) int { return l.Running + l.Queued })
+	// By what changes slowly, so that nobody aims at a row that has gone elsewhere.
+	slices.SortStableFunc(v.Lanes, func(a, b Lane) int { return cmp.Compare(b.attempts, a.attempts) })
 	v.Lanes, v.MoreLanes = first(v.Lanes, MostLanes)
 	slices.SortStableFunc(v.Sessions, func(a, b Session) int {
-		return cmp.Or(cmp.Compare(b.Running+b.Queued, a.Running+a.Queued), b.Last.Compare(a.Last))
+		return cmp.Or(cmp.Compare(b.active(now), a.active(now)), cmp.Compare(b.Share, a.Share))
 	})
 	v.Sessions, v.MoreSessions = first(v.Sessions, MostSessions)
 	v.requests(open, times, now)
 	v.Words = v.words()
 	return v
-}
-
-// busiest sorts by how much is going on; what is equal stays in its order.
-func busiest[T any](all []T, busy func(T) int) {
-	slices.SortStableFunc(all, func(a, b T) int { return cmp.Compare(busy(b), busy(a)) })
 }
 
 // first returns the first of many, and how many more there are.
@@ -57,6 +53,9 @@ func lane(a pool.Snapshot, s pool.LaneSnapshot, zone *time.Location, now time.Ti
 	}
 	if l.Fixed == 0 && a.Limit < s.Limit {
 		l.Fixed = a.Fixed
+	}
+	for _, n := range s.Verdicts {
+		l.attempts += n
 	}
 	for class, n := range s.ByClass {
 		if class >= admission.Interactive && class <= admission.Background {

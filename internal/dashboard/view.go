@@ -33,9 +33,9 @@ type View struct {
 	Retrying int    `json:"retrying"` // of the queued: were admitted before
 	Words    string `json:"words"`    // the most important thing, in a sentence
 
-	Lanes        []Lane    `json:"lanes"` // the busiest first
+	Lanes        []Lane    `json:"lanes"` // those first that had most attempts
 	MoreLanes    int       `json:"more_lanes"`
-	Sessions     []Session `json:"sessions"` // the busiest first
+	Sessions     []Session `json:"sessions"` // the active ones first, then by their share
 	MoreSessions int       `json:"more_sessions"`
 
 	Waiting     []Request `json:"waiting_requests"` // the next one first in each lane
@@ -73,6 +73,8 @@ type Lane struct {
 	Why      string     `json:"why"`             // all that is believed of it
 	Curve    []Level    `json:"curve"`           // lowest level first
 	Verdict  string     `json:"verdict"`         // what the curve says, in a sentence
+
+	attempts uint64 // that were judged since the start
 }
 
 // A Level is what became of the starts at one level in flight, with the 95 % interval
@@ -95,6 +97,15 @@ type Session struct {
 	Waited   time.Duration `json:"waited_ns"` // in all
 	Share    float64       `json:"share"`     // of the account's time in flight, 0 to 1
 	Last     time.Time     `json:"last"`      // last arrival
+}
+
+// active is 1 for a session that has something under way or had of late, else 0.
+func (s Session) active(now time.Time) int {
+	const lately = time.Minute
+	if s.Running+s.Queued > 0 || now.Sub(s.Last) < lately {
+		return 1
+	}
+	return 0
 }
 
 // The states of a [Request].

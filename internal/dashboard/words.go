@@ -1,8 +1,10 @@
 package dashboard
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/weirhq/weir/pool"
@@ -32,7 +34,7 @@ func (v *View) words() string {
 	case v.Queued == 0:
 		return "nobody waits"
 	}
-	l := v.Lanes[0]
+	l := slices.MaxFunc(v.Lanes, func(a, b Lane) int { return cmp.Compare(a.Queued, b.Queued) }) // the first of the longest lines
 	return fmt.Sprintf("%s: %s", l.Model, l.Words)
 }
 

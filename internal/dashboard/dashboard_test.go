@@ -258,6 +258,18 @@ func TestEventsComeWhenSomethingHasChanged(t *testing.T) {
 	})
 }
 
+// A view may be older than what has ended: no request is in it twice.
+func TestARequestThatHasEndedIsShownOnce(t *testing.T) {
+	g := newGateway(t)
+	g.open = []Request{{ID: "runs", State: Running, Lane: glm}, {ID: "ends", State: Running, Lane: glm}, {ID: "leaves", State: Waiting, Lane: glm, Place: 1}}
+	g.View()
+	g.Ended(Request{ID: "ends"})
+	g.Ended(Request{ID: "leaves"})
+	if v := g.View(); len(v.Active) != 1 || v.Active[0].ID != "runs" || len(v.Waiting) != 0 || len(v.Done) != 2 {
+		t.Errorf("running %+v, waiting %+v, done %+v", v.Active, v.Waiting, v.Done)
+	}
+}
+
 func TestCloseEndsTheStreamWithALastView(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGateway(t)
@@ -317,6 +329,20 @@ func TestHistoryKeepsTheHighest(t *testing.T) {
 	h.observe(pool.Event{At: at(-3600), Kind: pool.Arrived, Lane: glm}) // the clock was set back
 	if got := h.columns(at(-3599), glm, Periods()[0]); len(got) != 2 || got[0].Queued != 2 {
 		t.Errorf("after the clock went back: %+v", got)
+	}
+}
+
+// What comes late, or by a clock that lies a little behind the page's, wipes nothing out.
+func TestHistoryBearsWhatComesLate(t *testing.T) {
+	h := newHistory(func(string) int { return 2 })
+	tell := func(s float64, kind pool.EventKind) { h.observe(pool.Event{At: at(s), Kind: kind, Lane: glm}) }
+	tell(0, pool.Arrived)
+	tell(0, pool.Admitted)
+	h.columns(at(60), glm, Periods()[0])
+	tell(57, pool.Arrived)
+	got := h.columns(at(60.5), glm, Periods()[0])
+	if len(got) != 61 || got[0].Running != 1 || got[60].Queued != 1 {
+		t.Errorf("%d columns: %+v", len(got), got)
 	}
 }
 

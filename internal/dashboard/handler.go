@@ -100,7 +100,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	said := time.Time{}
 	for closing := false; ; {
 		v := s.shared()
-		v.Done, seen = s.since(seen)
+		seen = v.conclude(s.since(seen))
 		data, err := json.Marshal(v)
 		if err != nil {
 			return

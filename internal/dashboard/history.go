@@ -188,12 +188,17 @@ func (s *series) now(b *bucket) {
 	b.limit = int32(s.limit)
 }
 
+// mostLate is how late an event may come: they overtake each other, and the clock of who
+// looks may be a little ahead of theirs. More than that is a clock that was set back.
+const mostLate = time.Minute
+
 // advance fills the buckets up to a moment with what has held since.
 func (s *series) advance(at time.Time) {
+	back := at.Before(s.used.Add(-mostLate))
 	for i := range s.rings {
 		r := &s.rings[i]
 		n := at.UnixNano() / int64(r.period.Bucket)
-		if r.last == 0 || n < r.last-1 { // the first, or the clock was set back
+		if r.last == 0 || back { // the first, or the clock was set back
 			clear(r.buckets)
 			r.last, s.used = n, time.Time{}
 			continue

@@ -128,8 +128,20 @@ const maxAge = 400 * time.Millisecond
 // View returns what the gateway does now, with the last requests that ended.
 func (s *Server) View() View {
 	v := s.shared()
-	v.Done, _ = s.since(0)
+	v.conclude(s.since(0))
 	return v
+}
+
+// conclude puts in the requests that have ended. The view may be older than they are, so
+// it may have them as open. It returns how many have ended by now.
+func (v *View) conclude(done []Request, ended uint64) uint64 {
+	over := make(map[string]bool, len(done))
+	for _, r := range done {
+		over[r.ID] = true
+	}
+	isOpen := func(r Request) bool { return !over[r.ID] }
+	v.Waiting, v.Active, v.Done = keep(v.Waiting, isOpen), keep(v.Active, isOpen), done
+	return ended
 }
 
 // shared returns a view without requests that ended, which may be a moment old.

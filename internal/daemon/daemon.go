@@ -215,6 +215,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	changed, unwatch := d.watch()
 	handover, err := d.until(ctx, served, changed)
 	unwatch()
+	d.dashboard.Close()
 	d.governor.Close()
 	close(stopSaving)
 	<-saved

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -256,6 +257,44 @@ func TestEventsComeWhenSomethingHasChanged(t *testing.T) {
 		leave()
 		<-done
 	})
+}
+
+// deaf is a response that takes nothing until its deadline.
+type deaf struct {
+	wire
+	deadline time.Time
+}
+
+func (d *deaf) SetWriteDeadline(t time.Time) error {
+	d.deadline = t
+	return nil
+}
+
+func (d *deaf) Write([]byte) (int, error) {
+	if !d.deadline.IsZero() {
+		time.Sleep(time.Until(d.deadline))
+		return 0, os.ErrDeadlineExceeded
+	}
+	select {}
+}
+
+func TestOneWhoDoesNotReadIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGateway(t)
+		w := &deaf{wire: wire{header: http.Header{}}}
+		g.Serve(w, httptest.NewRequest(http.MethodGet, "/weir/api/events", nil))
+		if !w.deadline.IsZero() {
+			t.Error("the deadline stays on the connection")
+		}
+	})
+}
+
+func TestAskingForTheHeadOfEventsEnds(t *testing.T) {
+	g := newGateway(t)
+	w := httptest.NewRecorder()
+	if !g.Serve(w, httptest.NewRequest(http.MethodHead, "/weir/api/events", nil)) || w.Body.Len() > 0 || w.Header().Get("Content-Type") != "text/event-stream" {
+		t.Errorf("%v %s", w.Header(), w.Body)
+	}
 }
 
 // A view may be older than what has ended: no request is in it twice.

@@ -84,6 +84,10 @@ const (
 	beatEvery = 5 * time.Second
 )
 
+// patience is how long a stream waits for one who does not read, such as a program that
+// was suspended: a gateway that goes down waits for its streams.
+const patience = 5 * time.Second
+
 // events streams views: "view" when something has changed, at most once a second, and
 // "beat" to show that the connection lives. Each view has the requests that have ended
 // since the one before.
@@ -91,6 +95,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
+	if r.Method == http.MethodHead {
+		return
+	}
+	wire := http.NewResponseController(w)
+	defer func() { _ = wire.SetWriteDeadline(time.Time{}) }() // the connection may serve on
 	out := pack(w, r)
 	defer func() { _ = out.Close() }() // the client may have gone
 	ticker := time.NewTicker(viewEvery)
@@ -114,6 +123,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 			kind, data = "beat", []byte("{}")
 		}
 		if kind != "" {
+			_ = wire.SetWriteDeadline(time.Now().Add(patience)) // not all writers have one
 			if _, err := fmt.Fprintf(out, "event: %s\ndata: %s\n\n", kind, data); err != nil {
 				return
 			}

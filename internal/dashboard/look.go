@@ -52,7 +52,7 @@ func lane(a pool.Snapshot, s pool.LaneSnapshot, zone *time.Location, now time.Ti
 		Limit: min(s.Limit, a.Limit), Fixed: s.Fixed, Why: s.Why, Curve: []Level{},
 	}
 	if l.Fixed == 0 && a.Limit < s.Limit {
-		l.Fixed = a.Fixed
+		l.Fixed, l.AccountFixed = a.Fixed, a.Fixed > 0
 	}
 	for _, n := range s.Verdicts {
 		l.attempts += n
@@ -72,6 +72,7 @@ func lane(a pool.Snapshot, s pool.LaneSnapshot, zone *time.Location, now time.Ti
 		l.Curve = append(l.Curve, Level{Level: level, Low: low, High: high})
 		curve = append(curve, level)
 	}
+	l.AccountHeld = s.Held != nil && s.Held.Whole
 	l.Verdict = curve.Verdict().Text
 	l.judge(a, s, zone, now)
 	return l

@@ -74,6 +74,10 @@ type Lane struct {
 	Curve    []Level    `json:"curve"`           // lowest level first
 	Verdict  string     `json:"verdict"`         // what the curve says, in a sentence
 
+	// What was done by hand was done to the whole account.
+	AccountFixed bool `json:"account_fixed"`
+	AccountHeld  bool `json:"account_held"`
+
 	attempts uint64 // that were judged since the start
 }
 

@@ -13,9 +13,14 @@ const opened = new Set() // ids of requests whose attempts are shown
 
 const silence = 12_000 // ms without a word after which it counts as lost
 let stream
-let watchdog
+let watchdog // connects again
 
 function connect() {
+  disconnect()
+  if (document.hidden) {
+    return
+  }
+  watchdog = setTimeout(again, silence)
   stream = new EventSource('/weir/api/events')
   stream.addEventListener('open', () => { done = [] }) // they come again
   stream.addEventListener('beat', alive)
@@ -26,14 +31,28 @@ function connect() {
   stream.addEventListener('error', () => {
     lost()
     if (stream.readyState === EventSource.CLOSED) {
-      setTimeout(connect, 2000)
+      again()
     }
   })
 }
 
+// disconnect ends the stream. A browser has six connections to a gateway for all of its
+// tabs together, so one that nobody sees keeps none.
+function disconnect() {
+  clearTimeout(watchdog)
+  stream?.close()
+}
+
+// again connects anew, in a moment.
+function again() {
+  disconnect()
+  lost()
+  watchdog = setTimeout(connect, 2000)
+}
+
 function alive() {
   clearTimeout(watchdog)
-  watchdog = setTimeout(lost, silence)
+  watchdog = setTimeout(again, silence)
   link('live', 'live')
 }
 
@@ -71,8 +90,12 @@ function hear(next) {
 }
 
 document.addEventListener('visibilitychange', () => {
-  if (!document.hidden && view) {
-    render()
+  if (document.hidden) {
+    disconnect()
+    return
+  }
+  connect()
+  if (view) {
     refresh()
   }
 })
@@ -146,10 +169,11 @@ function make(name, classes = '', text = '') {
 // selection are not lost. What is gone goes first, and of those that change places the
 // few are moved, not the many: a table's rows are dear.
 function keyed(parent, items, keyOf, create, update) {
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null
   const keys = new Set(items.map(keyOf))
   const have = new Map()
   for (const child of [...parent.children]) {
-    if (keys.has(child.key)) {
+    if (keys.has(child.key) && !have.has(child.key)) {
       have.set(child.key, child)
     } else {
       child.remove()
@@ -171,6 +195,11 @@ function keyed(parent, items, keyOf, create, update) {
     } else {
       parent.insertBefore(child, at)
     }
+  }
+  if (focused && (document.activeElement !== focused || focused.hidden)) { // it was moved, or it is gone
+    const next = focused.hidden ? focused.nextElementSibling : focused
+    const still = next.isConnected ? next : parent.closest('[tabindex]')
+    still.focus({ preventScroll: true })
   }
 }
 
@@ -460,7 +489,7 @@ const every = { '5m': 2000, '1h': 10_000, '24h': 60_000 }
 let past = null // the last answer
 let fetching = 0
 let timer
-let chosen = -1 // column under the cross-hair
+let chosen = '' // beginning of the column under the cross-hair; empty: none
 
 for (const button of $('periods').children) {
   button.addEventListener('click', () => {
@@ -468,7 +497,7 @@ for (const button of $('periods').children) {
     for (const other of $('periods').children) {
       other.setAttribute('aria-pressed', String(other === button))
     }
-    chosen = -1
+    chosen = ''
     refresh()
   })
 }
@@ -516,10 +545,10 @@ function draw(lane) {
 }
 
 function picture(at, svg) {
-  if (!svg || at.dataset.svg === svg) {
+  if (!svg || at.shown === svg) {
     return
   }
-  at.dataset.svg = ''
+  at.shown = svg
   const parsed = new DOMParser().parseFromString(svg, 'image/svg+xml')
   at.replaceChildren(document.adoptNode(parsed.documentElement))
 }
@@ -581,13 +610,13 @@ function pick(clientX) {
 }
 
 function choose(index) {
-  chosen = Math.min(Math.max(index, 0), past.columns.length - 1)
+  chosen = past.columns[Math.min(Math.max(index, 0), past.columns.length - 1)].at
   showHair()
 }
 
 function showHair() {
   const s = scale()
-  const column = past?.columns[chosen]
+  const column = past?.columns.find((c) => c.at === chosen)
   $('hair').hidden = !s || !column
   if (!s || !column) {
     return
@@ -607,7 +636,8 @@ $('stairs').addEventListener('keydown', (ev) => {
     return
   }
   const last = past.columns.length - 1
-  const from = chosen < 0 ? last : chosen
+  const at = past.columns.findIndex((c) => c.at === chosen)
+  const from = at < 0 ? last : at
   const to = { ArrowLeft: from - 1, ArrowRight: from + 1, PageUp: from - 20, PageDown: from + 20, Home: 0, End: last }[ev.key]
   if (to !== undefined) {
     ev.preventDefault()
@@ -619,10 +649,10 @@ $('stairs').addEventListener('keydown', (ev) => {
 
 async function pause(l) {
   if (l.state === 'held' || l.state === 'closed' || l.state === 'flagged') {
+    const whole = l.state === 'flagged' || l.account_held
     const why = l.state === 'held' ? 'What waits starts again.' : `weir has closed it (${l.words}). If that is not over, each request may be refused, and refusals can make it worse.`
-    if (await ask(`Resume ${l.model}?`, why)) {
-      const names = l.state === 'flagged' ? [l.account] : [l.lane, l.account]
-      await Promise.all(names.map((lane) => order('resume', { lane })))
+    if (await ask(whole ? `Resume all models of ${l.account}?` : `Resume ${l.model}?`, why)) {
+      await order('resume', { lane: whole ? l.account : l.lane })
     }
     return
   }
@@ -633,8 +663,9 @@ async function pause(l) {
 
 async function fix(l) {
   if (l.fixed) {
-    if (await ask(`Free the limit of ${l.model}?`, `It is fixed at ${l.fixed}. weir will find out again what the provider bears.`)) {
-      await Promise.all([l.lane, l.account].map((lane) => order('limit', { lane, limit: 0 })))
+    const what = l.account_fixed ? `all models of ${l.account} together` : l.model
+    if (await ask(`Free the limit of ${what}?`, `It is fixed at ${l.fixed}. weir will find out again what the provider bears.`)) {
+      await order('limit', { lane: l.account_fixed ? l.account : l.lane, limit: 0 })
     }
     return
   }
@@ -669,6 +700,8 @@ function ask(title, text, number) {
     }, { once: true })
   })
 }
+
+$('ask-no').addEventListener('click', () => $('ask').close('no'))
 
 async function order(what, body) {
   try {

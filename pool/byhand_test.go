@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -67,5 +68,20 @@ func TestALimitFixedByHandHolds(t *testing.T) {
 	w.pool.Fix(w.now, account, pool.MaxFixed+1)
 	if got := w.pool.Snapshot(w.now).Limit; got != pool.MaxFixed {
 		t.Errorf("without bound: %d", got)
+	}
+}
+
+// What was said of a lane by hand can be taken back, however many others come.
+func TestALaneWithALimitFixedByHandIsNotForgotten(t *testing.T) {
+	w := newWorld(t, config(limit.Config{Max: 3}, limit.Config{Max: 3}))
+	w.call("glm", "a", admission.Interactive)
+	w.run(time.Minute)
+	w.pool.Fix(w.now, account+"/glm", 5)
+	for i := range 200 {
+		w.call(fmt.Sprintf("m%d", i), "a", admission.Interactive)
+		w.run(time.Minute)
+	}
+	if w.pool.Fix(w.now, account+"/glm", 0) != 1 || w.pool.Snapshot(w.now).Limit > 3 {
+		t.Errorf("it cannot be freed, and the account's limit stays at %d", w.pool.Snapshot(w.now).Limit)
 	}
 }

@@ -422,12 +422,13 @@ func (p *Pool) Bound(now time.Time, cfg Config) {
 }
 
 // forgetIdle drops the lane that has been idle for longest, a closed one only if
-// all idle ones are. It returns false if none is idle.
+// all idle ones are, and none of which a person has said something. It returns false if
+// there is none to drop.
 func (p *Pool) forgetIdle() bool {
 	var oldest *lane
 	for _, l := range p.lanes {
 		switch {
-		case l.running > 0, l.held:
+		case l.running > 0, l.held, p.byHand.fixed[l.name] > 0:
 		case oldest == nil || l.closed == nil && oldest.closed != nil:
 			oldest = l
 		case (l.closed == nil) == (oldest.closed == nil) && l.lastUsed.Before(oldest.lastUsed):

@@ -44,26 +44,34 @@ func (d *Daemon) pageToken() string {
 
 // openRequests are those that wait or run, for people.
 func (d *Daemon) openRequests() []dashboard.Request {
-	open := d.now.Load().proxy.Open()
+	open, now := d.now.Load().proxy.Open(), time.Now()
 	all := make([]dashboard.Request, len(open))
 	for i, o := range open {
-		r := dashboard.Request{
-			ID: o.ID, State: dashboard.Running, Lane: o.Lane, Model: modelOf(o.Lane), Session: o.Session, Who: o.Caller, Tool: o.Tool,
-			Class: o.Class.String(), Start: o.Start, Waited: o.Waited, Place: o.Ahead + 1, InFlight: o.Level, Tries: o.Attempts,
-			Verdict: kindName(o.Last.Kind, len(o.Verdicts) > 0), Code: o.Last.Code, ProviderID: o.Last.RequestID, Attempts: attemptsOf(o.Verdicts, o.Tries),
-		}
-		if o.Ahead >= 0 {
-			r.State = dashboard.Waiting
-			if o.Attempts > 0 {
-				r.State = dashboard.Retrying
-			}
-			if o.Attempts == 0 {
-				r.Waited = time.Since(o.Start)
-			}
-		}
-		all[i] = r
+		all[i] = underway(o, now)
 	}
 	return all
+}
+
+// underway is a request that has not ended, for people.
+func underway(o proxy.Open, now time.Time) dashboard.Request {
+	r := dashboard.Request{
+		ID: o.ID, State: dashboard.Running, Lane: o.Lane, Model: modelOf(o.Lane), Session: o.Session, Who: o.Caller, Tool: o.Tool,
+		Class: o.Class.String(), Start: o.Start, Waited: o.Waited, Place: o.Ahead + 1, InFlight: o.Level, Tries: o.Attempts,
+		Verdict: kindName(o.Last.Kind, len(o.Verdicts) > 0), Code: o.Last.Code, ProviderID: o.Last.RequestID, Attempts: attemptsOf(o.Verdicts, o.Tries),
+	}
+	if o.Ahead < 0 {
+		return r
+	}
+	r.State = dashboard.Waiting
+	since := o.Start
+	if o.Attempts > 0 {
+		r.State, since = dashboard.Retrying, now
+		if n := len(o.Tries); n == o.Attempts && !o.Tries[n-1].End.IsZero() {
+			since = o.Tries[n-1].End
+		}
+	}
+	r.Waited += max(0, now.Sub(since))
+	return r
 }
 
 // ended is a request at its end, for people.

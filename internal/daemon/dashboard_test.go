@@ -3,14 +3,17 @@ package daemon
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/internal/dashboard"
 	"github.com/weirhq/weir/internal/simulate"
 	"github.com/weirhq/weir/limit"
+	"github.com/weirhq/weir/proxy"
 )
 
 // pageToken reads the token from the page.
@@ -80,27 +83,40 @@ func TestThePagesTokenIsGoodForItsButtonsOnly(t *testing.T) {
 }
 
 func TestAWatcherSeesRequestsFromTheirArrivalToTheirEnd(t *testing.T) {
-	slow := []simulate.Rule{{Answer: &simulate.Answer{Duration: simulate.Exactly(900 * time.Millisecond)}}}
-	_, url := upstream(t, simulate.Config{Rules: slow})
-	g := start(t, Config{Upstreams: []string{url}, Limit: limit.Config{Min: 1, Max: 1}})
+	provider, _ := upstream(t, simulate.Config{})
+	answer := make(chan struct{})
+	slow := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-answer:
+			provider.ServeHTTP(w, r)
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(slow.Close)
+	g := start(t, Config{Upstreams: []string{slow.URL}, Limit: limit.Config{Min: 1, Max: 1}})
 	i, err := Find(t.Context(), g.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		req := g.request(http.MethodPost, chatPath, `{"model":"glm <b>","messages":[]}`)
-		go send(req)
+		go send(g.request(http.MethodPost, chatPath, `{"model":"glm <b>","messages":[]}`))
 	}
-	seen, done := map[string]bool{}, 0
+	seen, done := false, 0
 	for v, err := range i.Watch(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range v.Waiting {
-			seen[r.State] = seen[r.State] || r.Place > 0
-		}
-		for _, r := range v.Active {
-			seen[r.State] = seen[r.State] || len(r.Attempts) == 1
+		if !seen && len(v.Active) == 1 && len(v.Waiting) == 2 {
+			seen = true
+			if r := v.Active[0]; r.State != dashboard.Running || len(r.Attempts) != 1 || r.Attempts[0].End != nil {
+				t.Errorf("%+v", r)
+			}
+			for n, r := range v.Waiting {
+				if r.State != dashboard.Waiting || r.Place != n+1 {
+					t.Errorf("%+v", r)
+				}
+			}
+			close(answer)
 		}
 		for _, r := range v.Done {
 			if r.Model != "glm <b>" || r.Outcome != "ok" || r.Status != 200 || len(r.Attempts) != 1 || r.Attempts[0].Verdict != "ok" {
@@ -112,7 +128,7 @@ func TestAWatcherSeesRequestsFromTheirArrivalToTheirEnd(t *testing.T) {
 			break
 		}
 	}
-	if len(seen) == 0 {
+	if !seen {
 		t.Error("nothing was seen under way")
 	}
 }
@@ -151,6 +167,22 @@ func TestADrainDoesNotWaitForThoseWhoWatch(t *testing.T) {
 		t.Errorf("the last view: %+v", last)
 	}
 	<-g.over
+}
+
+// What has been waited counts on while a request waits, the second time too.
+func TestWhatWaitsSaysForHowLong(t *testing.T) {
+	now := time.Now()
+	ago := func(d time.Duration) time.Time { return now.Add(-d) }
+	tried := weir.Attempt{Start: ago(50 * time.Second), End: ago(20 * time.Second)}
+	for want, o := range map[time.Duration]proxy.Open{
+		time.Minute:      {Start: ago(time.Minute)},
+		30 * time.Second: {Start: ago(time.Minute), TraceInfo: weir.TraceInfo{Attempts: 1, Waited: 10 * time.Second}, Tries: []weir.Attempt{tried}},
+		10 * time.Second: {Start: ago(time.Minute), TraceInfo: weir.TraceInfo{Attempts: 1, Waited: 10 * time.Second}, Tries: []weir.Attempt{{Start: ago(50 * time.Second)}}, Ahead: -1},
+	} {
+		if r := underway(o, now); r.Waited != want {
+			t.Errorf("%s: %v, want %v", r.State, r.Waited, want)
+		}
+	}
 }
 
 func TestModelOf(t *testing.T) {

@@ -159,6 +159,22 @@ func TestStatesInWords(t *testing.T) {
 	}
 }
 
+func TestWhatWasDoneToTheWholeAccountIsToldApart(t *testing.T) {
+	for _, whole := range []bool{false, true} {
+		g := newGateway(t)
+		a := &g.snapshot.Accounts[0]
+		a.Lanes[0].Held = &pool.HoldSnapshot{Whole: whole}
+		if whole {
+			a.Limit, a.Fixed = 2, 2
+		} else {
+			a.Lanes[0].Fixed = 3
+		}
+		if l := g.View().Lanes[0]; l.AccountHeld != whole || l.AccountFixed != whole || l.Fixed != l.Limit {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
 func TestTheBiggestViewIsBounded(t *testing.T) {
 	g := newGateway(t)
 	for i := range 10_000 {

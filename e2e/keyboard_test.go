@@ -51,6 +51,11 @@ func TestThePageByKeyboard(t *testing.T) {
 			t.Errorf("not reached: %s", left)
 		}
 	})
+	t.Run("what is believed opens", func(t *testing.T) {
+		asks[bool](t, p, `(document.querySelector('#lanes summary').focus(), true)`)
+		p.press(t, kb.Enter)
+		p.becomes(t, "it is to be seen", `document.querySelector('#lanes .words p').checkVisibility() && document.querySelector('#lanes .words p').textContent !== ''`)
+	})
 	t.Run("Enter in the dialog means yes, and focus comes back", func(t *testing.T) {
 		asks[bool](t, p, `(document.querySelector('#lanes button[data-do=limit]').focus(), true)`)
 		p.press(t, kb.Enter)

@@ -227,7 +227,9 @@ function renderLanes() {
     name.append(make('span'), make('small'))
     const counts = make('div', 'counts')
     counts.append(make('span', 'tag'), make('span'))
-    li.append(name, counts, make('div', 'words'), make('div', 'buttons'))
+    const words = make('details', 'words')
+    words.append(make('summary'), make('p'))
+    li.append(name, counts, words, make('div', 'buttons'))
     const buttons = li.lastElementChild
     buttons.append(action('', 'pause'), action('', 'limit'))
     buttons.children[0].addEventListener('click', () => pause(li.lane))
@@ -241,8 +243,8 @@ function renderLanes() {
     set(counts.children[0], stateNames[l.state] ?? l.state)
     counts.children[0].className = `tag ${l.state}`
     set(counts.children[1], `${l.running} of ${l.limit} running · ${l.queued} queued`)
-    set(words, l.words)
-    words.title = l.why
+    set(words.children[0], l.words)
+    set(words.children[1], l.why)
     const shut = l.state === 'held' || l.state === 'closed' || l.state === 'flagged'
     label(buttons.children[0], shut ? 'Resume' : 'Pause', l.model)
     label(buttons.children[1], l.fixed ? 'Free limit' : 'Fix limit', l.model)

@@ -124,6 +124,17 @@ func (p *Pool) accountBounds() limit.Config {
 // isHeld tells whether a person has stopped the lane.
 func (p *Pool) isHeld(l *lane) bool { return p.byHand.held || l.held }
 
+// mayRetry tells that a request waits to be retried in a lane which no person has
+// stopped: others keep nobody waiting.
+func (p *Pool) mayRetry() bool {
+	for _, l := range p.lanes {
+		if l.retrying > 0 && !l.held {
+			return true
+		}
+	}
+	return false
+}
+
 // heldSnapshot says for people that a lane is stopped; nil: it is not.
 func (p *Pool) heldSnapshot(l *lane) *HoldSnapshot {
 	switch {

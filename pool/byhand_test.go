@@ -9,6 +9,7 @@ import (
 	"github.com/weirhq/weir/admission"
 	"github.com/weirhq/weir/limit"
 	"github.com/weirhq/weir/pool"
+	"github.com/weirhq/weir/provider"
 )
 
 func TestAHeldLaneStartsNothingUntilItIsResumed(t *testing.T) {
@@ -83,5 +84,28 @@ func TestALaneWithALimitFixedByHandIsNotForgotten(t *testing.T) {
 	}
 	if w.pool.Fix(w.now, account+"/glm", 0) != 1 || w.pool.Snapshot(w.now).Limit > 3 {
 		t.Errorf("it cannot be freed, and the account's limit stays at %d", w.pool.Snapshot(w.now).Limit)
+	}
+}
+
+// What waits to be retried in a lane that is held keeps no background work of others waiting.
+func TestAHeldLaneKeepsNoOtherWaiting(t *testing.T) {
+	w := newWorld(t, config(fixed(2), fixed(4)))
+	w.answers = func(c *call) answer {
+		if c.Lane == "held" {
+			return no(provider.Concurrency, 2*time.Second)
+		}
+		return good(10*time.Millisecond, 100*time.Millisecond)
+	}
+	w.call("held", "a", admission.Interactive)
+	w.run(time.Second)
+	w.pool.Hold(w.now, account+"/held")
+	w.run(10 * time.Second)
+	if got := laneOf(t, w.pool.Snapshot(w.now), "held").Retrying; got != 1 {
+		t.Fatalf("%d wait to be retried", got)
+	}
+	b := w.call("glm", "b", admission.Background)
+	w.run(2 * time.Minute)
+	if got := waited(t, b); got != 0 {
+		t.Errorf("it waited %v", got)
 	}
 }

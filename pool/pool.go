@@ -72,6 +72,7 @@ type lane struct {
 	budget   retry.Budget
 	inFlight int
 	running  int64 // requests alive in the lane
+	retrying int   // of them, those that were admitted before and wait
 	overload overload
 	bench    *Entry // was refused for overload last: lets another try first
 	suspects []*Entry
@@ -208,6 +209,7 @@ func (p *Pool) Refused(now time.Time, e *Entry, o Outcome) Decision {
 	}
 	e.attempted = true
 	p.retrying++
+	l.retrying++
 	if t := p.shut(now, e); t != nil { // closed while the attempt ran
 		p.turnAway(now, e, t)
 	}
@@ -372,6 +374,7 @@ func (p *Pool) withdraw(e *Entry) {
 	}
 	if e.attempted {
 		p.retrying--
+		e.lane.retrying--
 		e.attempted = false
 	}
 }

@@ -63,11 +63,11 @@ func (u *underway) all() []*exchange {
 // ended, the oldest first. They are read one after the other, not in one moment.
 func (h *Handler) Open() []Open {
 	exchanges := h.underway.all()
+	slices.SortFunc(exchanges, func(a, b *exchange) int { return cmp.Or(a.start.Compare(b.start), cmp.Compare(a.id, b.id)) })
 	all := make([]Open, len(exchanges))
 	for i, x := range exchanges {
 		all[i] = x.show()
 	}
-	slices.SortFunc(all, func(a, b Open) int { return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID)) })
 	return all
 }
 

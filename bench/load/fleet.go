@@ -62,24 +62,24 @@ func (b *bench) prepare(ctx context.Context) error {
 	}
 	if b.taskset == "" {
 		log.Print("gateway, generator and provider share the cores: no taskset, or one core only")
-	} else if out, err := exec.CommandContext(ctx, b.taskset, "-a", "-c", "-p", generatorCore, strconv.Itoa(os.Getpid())).CombinedOutput(); err != nil {
-		return fmt.Errorf("moving the generator to a core: %w\n%s", err, out)
 	}
+	b.pin(ctx, generatorCore)
 	p, err := b.start(ctx, "upstream", generatorCore, b.upstream, "-listen", "127.0.0.1:0")
 	b.provider = p
 	return err
 }
 
-// release lets this process, and what it starts itself, use all cores from now on.
-func (b *bench) release(ctx context.Context) {
+// pin moves this process, and what it starts itself, to cores.
+func (b *bench) pin(ctx context.Context, cores string) {
 	if b.taskset == "" {
 		return
 	}
-	all := "0-" + strconv.Itoa(runtime.NumCPU()-1)
-	if out, err := exec.CommandContext(ctx, b.taskset, "-a", "-c", "-p", all, strconv.Itoa(os.Getpid())).CombinedOutput(); err != nil {
-		log.Printf("the browser stays on the generator's core: %v: %s", err, out)
+	if out, err := exec.CommandContext(ctx, b.taskset, "-a", "-c", "-p", cores, strconv.Itoa(os.Getpid())).CombinedOutput(); err != nil {
+		log.Printf("moving the generator to the cores %s: %v: %s", cores, err, out)
 	}
 }
+
+func allCores() string { return "0-" + strconv.Itoa(runtime.NumCPU()-1) }
 
 func build(ctx context.Context, path, pkg, tags string) error {
 	if out, err := exec.CommandContext(ctx, "go", "build", "-tags", tags, "-o", path, pkg).CombinedOutput(); err != nil {

@@ -108,7 +108,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	var last []byte
 	said := time.Time{}
 	for closing := false; ; {
-		v := s.shared()
+		v := s.shared(maxAge)
 		seen = v.conclude(s.since(seen))
 		data, err := json.Marshal(v)
 		if err != nil {
@@ -241,7 +241,7 @@ func spoken(p Period) string {
 
 // levels draws the level curve of a lane; empty: there is no such lane.
 func (s *Server) levels(lane string, width int) string {
-	v := s.shared()
+	v := s.shared(slowAge)
 	for _, l := range v.Lanes {
 		if l.Lane != lane {
 			continue

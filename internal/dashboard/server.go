@@ -122,12 +122,16 @@ func (s *Server) since(n uint64) ([]Request, uint64) {
 // ErrUnknown says that there is nothing of that name.
 var ErrUnknown = errors.New("there is nothing of that name")
 
-// maxAge is how old a view may be that several watchers share.
-const maxAge = 400 * time.Millisecond
+// How old a view may be that several watchers share, and one of which only what changes
+// slowly is wanted.
+const (
+	maxAge  = 400 * time.Millisecond
+	slowAge = 2 * time.Second
+)
 
 // View returns what the gateway does now, with the last requests that ended.
 func (s *Server) View() View {
-	v := s.shared()
+	v := s.shared(maxAge)
 	v.conclude(s.since(0))
 	return v
 }
@@ -144,11 +148,11 @@ func (v *View) conclude(done []Request, ended uint64) uint64 {
 	return ended
 }
 
-// shared returns a view without requests that ended, which may be a moment old.
-func (s *Server) shared() View {
+// shared returns a view without requests that ended, which may be so old.
+func (s *Server) shared(old time.Duration) View {
 	now := s.cfg.Now()
 	s.mu.Lock()
-	if age := now.Sub(s.made); s.view != nil && age >= 0 && age < maxAge {
+	if age := now.Sub(s.made); s.view != nil && age >= 0 && age < old {
 		v := *s.view
 		s.mu.Unlock()
 		return v

@@ -81,11 +81,10 @@ function hear(next) {
   done = next.done_requests.concat(done).slice(0, mostDone)
   const first = !view
   view = next
-  if (!document.hidden) {
-    requestAnimationFrame(render)
-  }
   if (first) {
-    refresh()
+    requestAnimationFrame(() => setTimeout(() => { render(); refresh() })) // the empty page is painted before
+  } else if (!document.hidden) {
+    requestAnimationFrame(render)
   }
 }
 
@@ -131,7 +130,9 @@ function render() {
   document.title = `${view.running} running, ${view.queued} queued – weir`
   renderLanes()
   renderSessions()
-  renderRequests()
+  if (seen || ++skipped === 5) {
+    renderRequests()
+  }
 }
 
 function figure(id, n) {
@@ -339,7 +340,17 @@ for (const select of Object.values(filters)) {
   select.addEventListener('change', () => view && renderRequests())
 }
 
-// Rows that nobody sees cost as much as others, so there are more only as one scrolls.
+// Rows that nobody sees cost as much as others, so they change less often while the
+// table is out of sight, and there are more only as one scrolls.
+let seen = true
+let skipped = 0 // views that they have not followed
+new IntersectionObserver((entries) => {
+  seen = entries.at(-1).isIntersecting
+  if (seen && skipped > 0) {
+    renderRequests()
+  }
+}).observe($('requests').parentElement)
+
 const someRows = 50
 let mostRows = someRows
 const box = $('requests').parentElement
@@ -368,6 +379,7 @@ function sessionNames() {
 const kinds = { waiting: 'waiting', retrying: 'waiting', running: 'running', done: 'done' }
 
 function renderRequests() {
+  skipped = 0
   const all = [...view.waiting_requests, ...view.running_requests, ...done]
   options(filters.session, 'any', sessionNames())
   options(filters.verdict, 'any', [...new Set(all.map((r) => r.verdict).filter(Boolean))].sort().map((v) => [v, v]))

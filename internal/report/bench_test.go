@@ -2,6 +2,7 @@ package report
 
 import (
 	"io"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -9,11 +10,14 @@ import (
 	"github.com/weirhq/weir/internal/journal"
 )
 
-// BenchmarkMonth reads 30 days of a heavy user, 200 000 requests, from a file, and writes
-// the page.
+// BenchmarkMonth reads the last 30 days of a heavy user, 200 000 requests, from a file,
+// and writes the page. With -artifacts the file stays: bench/load uses it.
 func BenchmarkMonth(b *testing.B) {
-	path := filepath.Join(b.TempDir(), journal.File)
-	all := month(200_000)
+	path := filepath.Join(b.ArtifactDir(), journal.File)
+	if err := os.RemoveAll(path); err != nil { // of a run before
+		b.Fatal(err)
+	}
+	all := month(200_000, time.Now().Add(-monthLong))
 	// The journal takes what it can hold at once, so it is closed and opened again.
 	const batch = 8000
 	for len(all) > 0 {

@@ -58,13 +58,16 @@ func tried(lane string, at time.Time, level int, verdicts ...string) journal.Req
 
 const glm = "zai-coding/f00d/glm-5.2"
 
+// monthLong is how long a month of tests is.
+const monthLong = 30 * 24 * time.Hour
+
 // month is 30 days of a heavy user, n requests in order of their ends.
-func month(n int) rows {
+func month(n int, from time.Time) rows {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	step := 30 * 24 * time.Hour / time.Duration(n)
+	step := monthLong / time.Duration(n)
 	all := make(rows, 0, n+n/100)
 	for i := range n {
-		at := noon().Add(time.Duration(i) * step)
+		at := from.Add(time.Duration(i) * step)
 		lane := glm
 		if i%7 == 0 {
 			lane = "zai-coding/f00d/glm-4.6"

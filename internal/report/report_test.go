@@ -255,7 +255,7 @@ func TestTheClockThatJumpsBack(t *testing.T) {
 }
 
 func TestAMonthWithManySessions(t *testing.T) {
-	r := collect(t, month(20_000), Options{})
+	r := collect(t, month(20_000, noon()), Options{})
 	if r.Sessions != 10_000*6/7+1 && r.Sessions < 8000 {
 		t.Errorf("%d sessions", r.Sessions)
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -18,6 +19,9 @@ func BenchmarkMonth(b *testing.B) {
 		b.Fatal(err)
 	}
 	all := month(200_000, time.Now().Add(-monthLong))
+	for i, row := range all {
+		all[i] = asLong(row, i)
+	}
 	// The journal takes what it can hold at once, so it is closed and opened again.
 	const batch = 8000
 	for len(all) > 0 {
@@ -48,4 +52,19 @@ func BenchmarkMonth(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// asLong gives a request names as long as they are in life.
+func asLong(row journal.Row, i int) journal.Row {
+	r, ok := row.(journal.Request)
+	if !ok {
+		return row
+	}
+	r.ID = fmt.Sprintf("%026d", i)
+	r.Session = fmt.Sprintf("%08x-6b0e-4d5f-9a37-%012x", i%10_000, i%10_000)
+	for j := range r.Attempts {
+		r.Attempts[j].ProviderID = fmt.Sprintf("20260301120000%016x%d", i, j)
+	}
+	r.ProviderID = r.Attempts[len(r.Attempts)-1].ProviderID
+	return r
 }

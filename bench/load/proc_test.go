@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"testing"
 	"time"
 )
@@ -66,5 +70,47 @@ func TestParseResident(t *testing.T) {
 				t.Errorf("parseResident = %v, %v; want %v, failure %t", got, err, tt.want, tt.fails)
 			}
 		})
+	}
+}
+
+func TestParents(t *testing.T) {
+	if p, err := parseParent("77 (a (b) c) S 42 77 77 0"); p != 42 || err != nil {
+		t.Errorf("%d, %v", p, err)
+	}
+	if _, err := parseParent("77 (a"); err == nil {
+		t.Error("half a line was read")
+	}
+	parents := map[int]int{2: 1, 10: 2, 11: 10, 12: 11}
+	for pid, want := range map[int]bool{12: true, 10: true, 2: false, 1: false, 99: false} {
+		if got := below(parents, pid, 10); got != want {
+			t.Errorf("%d below 10: %v", pid, got)
+		}
+	}
+}
+
+func TestWhatARelayPassesIsCounted(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello ", r.URL.Path) }))
+	defer server.Close()
+	to, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := startRelay(t.Context(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := dial(t.Context(), &url.URL{Host: r.listener.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var body []byte
+	status, err := c.exchange([]byte("GET /there HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), func(b []byte) { body = append(body, b...) })
+	if status != 200 || err != nil || string(body) != "hello /there" {
+		t.Errorf("%d, %v, %q", status, err, body)
+	}
+	c.Close()
+	r.stop()
+	if n := r.read.Load(); n < int64(len(body)) {
+		t.Errorf("%d bytes were counted", n)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -99,8 +100,12 @@ func (r row) below(goal float64) row {
 
 // write prints the table and the line of JSON.
 func (r report) write(w io.Writer) error {
+	against := cmp.Or(r.Against, "bare")
+	for i := range r.Rows {
+		r.Rows[i].Goal = strings.Replace(r.Rows[i].Goal, "bare", against, 1)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(t, "%s: %s\tunit\t%s\tweir\tratio\trounds\tgoal\t\n", r.Scenario, r.About, cmp.Or(r.Against, "bare"))
+	fmt.Fprintf(t, "%s: %s\tunit\t%s\tweir\tratio\trounds\tgoal\t\n", r.Scenario, r.About, against)
 	for _, row := range r.Rows {
 		met := ""
 		if row.Met != nil {

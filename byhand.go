@@ -27,6 +27,19 @@ func (g *Governor) Fix(name string, n int) bool {
 	return g.each(func(p *pool.Pool, now time.Time) int { return p.Fix(now, name, n) }) > 0
 }
 
+// IsByHand tells whether somebody has held or fixed something that holds still.
+func (g *Governor) IsByHand() bool {
+	for _, a := range g.all() {
+		a.mu.Lock()
+		is := a.pool.IsByHand()
+		a.mu.Unlock()
+		if is {
+			return true
+		}
+	}
+	return false
+}
+
 // each lets something be done to all accounts, and adds up what they say.
 func (g *Governor) each(do func(*pool.Pool, time.Time) int) int {
 	n := 0

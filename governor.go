@@ -288,7 +288,7 @@ func (g *Governor) forgetIdleLocked() {
 	var oldest *account
 	for _, a := range g.accounts {
 		a.mu.Lock()
-		idle := a.alive == 0
+		idle := a.alive == 0 && !a.pool.IsByHand()
 		used := a.used
 		a.mu.Unlock()
 		if idle && (oldest == nil || used.Before(oldest.used)) {

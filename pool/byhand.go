@@ -121,6 +121,19 @@ func (p *Pool) accountBounds() limit.Config {
 	return b
 }
 
+// IsByHand tells whether a person has held or fixed something that holds still.
+func (p *Pool) IsByHand() bool {
+	if p.byHand.held || len(p.byHand.fixed) > 0 {
+		return true
+	}
+	for _, l := range p.lanes {
+		if l.held {
+			return true
+		}
+	}
+	return false
+}
+
 // isHeld tells whether a person has stopped the lane.
 func (p *Pool) isHeld(l *lane) bool { return p.byHand.held || l.held }
 

@@ -38,7 +38,7 @@ func Staircase(c evidence.Course, o Options) string {
 	if len(c.Limit) > 0 {
 		entries = append(entries, [2]string{"limit", "limit"})
 	}
-	d.key(left, d.top+14, append(entries, [2]string{"bad", refusals(len(c.Refused))})...)
+	d.key(left, d.top+14, append(entries, [2]string{"bad", refusals(max(c.Refusals, len(c.Refused)))})...)
 
 	bottom := d.top + float64(o.Height) - axisRoom
 	room := bottom - d.top - keyRoom - strip - 2*gap

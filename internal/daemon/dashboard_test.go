@@ -73,6 +73,13 @@ func TestThePagesTokenIsGoodForItsButtonsOnly(t *testing.T) {
 			t.Errorf("%s: %d, want %d", c.name, status, c.status)
 		}
 	}
+	for _, name := range []string{"X-Forwarded-For", "Forwarded", "X-Real-IP"} {
+		req := g.request(http.MethodGet, "/weir/", "")
+		req.Header.Set(name, "for=192.0.2.7")
+		if status, _, body := send(req); status != 401 || strings.Contains(body, token) {
+			t.Errorf("passed on for somebody elsewhere (%s): %d", name, status)
+		}
+	}
 	for _, path := range []string{"/weir", "/weir/", "/weir/api/events", "/weir/api/requests", "/weir/api/history", "/weir/page.js"} {
 		req := g.request(http.MethodGet, path, "")
 		req.Host = "evil.example"

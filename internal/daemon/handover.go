@@ -118,8 +118,9 @@ func (d *Daemon) reopen() {
 	}
 }
 
-// isQuiet tells that no call is under way.
+// isQuiet tells that no call is under way, and that nothing would be lost that was done
+// by hand.
 func (d *Daemon) isQuiet() bool {
 	n, _ := d.serving.now()
-	return n == 0
+	return n == 0 && !d.governor.IsByHand()
 }

@@ -47,7 +47,8 @@ func (d *Daemon) idle() *time.Ticker {
 	return time.NewTicker(min(max(d.cfg.Idle/20, 10*time.Millisecond), 15*time.Second))
 }
 
-// isIdle tells that nobody has needed the gateway for as long as it stays.
+// isIdle tells that nobody has needed the gateway for as long as it stays. What was done
+// by hand is known to it alone, so with that it stays.
 func (d *Daemon) isIdle(now time.Time) bool {
 	n, last := d.serving.now()
 	if left := d.runs.lastLeft(); left.After(last) {
@@ -57,5 +58,5 @@ func (d *Daemon) isIdle(now time.Time) bool {
 		last = d.started
 	}
 	// Both sides without their monotonic part: a machine that slept has been idle.
-	return n == 0 && d.runs.none() && now.Round(0).Sub(last.Round(0)) >= d.cfg.Idle
+	return n == 0 && d.runs.none() && !d.governor.IsByHand() && now.Round(0).Sub(last.Round(0)) >= d.cfg.Idle
 }

@@ -42,7 +42,7 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, err.Error())
 		return
 	}
-	if !proxy.IsLocal(r) && !now.access.Bears(r) && path != "/healthz" && path != "/readyz" {
+	if !isHere(r) && !now.access.Bears(r) && path != "/healthz" && path != "/readyz" {
 		refuse(w, http.StatusUnauthorized, "from other machines a token is needed, in X-Weir-Token")
 		return
 	}
@@ -71,6 +71,17 @@ func (d *Daemon) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		refuse(w, http.StatusNotFound, "weir has nothing here; its page is at /weir/, its state at /weir/api/state")
 	}
+}
+
+// isHere tells that a request comes from this machine. One that a program here passes
+// on for others does not.
+func isHere(r *http.Request) bool {
+	for _, name := range [...]string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
+		if r.Header.Get(name) != "" {
+			return false
+		}
+	}
+	return proxy.IsLocal(r)
 }
 
 func (d *Daemon) state() State {

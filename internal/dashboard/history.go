@@ -276,8 +276,9 @@ func course(columns []Column, now time.Time, p Period) evidence.Course {
 		if col.Limit > 0 || len(c.Limit) > 0 {
 			c.Limit = step(c.Limit, col.At, col.Limit)
 		}
-		for range col.Refused {
+		if col.Refused > 0 {
 			c.Refused = append(c.Refused, col.At.Add(p.Bucket/2))
+			c.Refusals += col.Refused
 		}
 	}
 	return c
@@ -301,42 +302,56 @@ type Past struct {
 // mostPast is how many requests the history is filled with at the start.
 const mostPast = 200_000
 
-// fill adds what happened before.
+// fill adds what happened before, as far back as the last mostPast requests reach.
 func (h *history) fill(now time.Time, past iter.Seq[Past]) {
-	type spans struct {
-		queued, running []evidence.Span
-		refused         []time.Time
-	}
-	by, count := map[string]*spans{"": {}}, 0
+	var last []Past
+	count := 0
 	for p := range past {
-		if count++; count > mostPast {
-			break
-		}
-		for _, name := range []string{"", p.Lane} {
-			s := by[name]
-			if s == nil {
-				if len(by) > maxSeries {
-					continue
-				}
-				s = &spans{}
-				by[name] = s
-			}
-			s.queued = append(s.queued, p.Queued...)
-			s.running = append(s.running, p.Running...)
-			s.refused = append(s.refused, p.Refused...)
+		if count++; len(last) < mostPast {
+			last = append(last, p)
+		} else {
+			last[count%mostPast] = p
 		}
 	}
-	for name, s := range by {
-		if len(s.queued)+len(s.running) == 0 {
-			continue
+	var from time.Time // nothing is known before; zero: all is
+	if count > mostPast {
+		from = now
+		for _, p := range last {
+			for _, s := range p.Running {
+				from = earlier(from, s.From)
+			}
 		}
-		slices.SortFunc(s.refused, time.Time.Compare)
-		h.fillOne(now, name, evidence.Overlap(s.running), evidence.Overlap(s.queued), s.refused)
+	}
+	byLane := map[string][]Past{"": last}
+	for _, p := range last {
+		if len(byLane) <= maxSeries || byLane[p.Lane] != nil {
+			byLane[p.Lane] = append(byLane[p.Lane], p)
+		}
+	}
+	for lane, all := range byLane {
+		if len(all) > 0 {
+			h.fillOne(now, from, lane, all)
+		}
 	}
 }
 
-// fillOne fills the buckets of one lane, or of all together if its name is empty.
-func (h *history) fillOne(now time.Time, lane string, running, queued []evidence.Step, refused []time.Time) {
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// fillOne fills the buckets of one lane, or of all together if its name is empty, from a
+// moment on.
+func (h *history) fillOne(now, since time.Time, lane string, past []Past) {
+	var runs, waits []evidence.Span
+	var refused []time.Time
+	for _, p := range past {
+		runs, waits, refused = append(runs, p.Running...), append(waits, p.Queued...), append(refused, p.Refused...)
+	}
+	slices.SortFunc(refused, time.Time.Compare)
+	running, queued := evidence.Overlap(runs), evidence.Overlap(waits)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := h.all
@@ -352,6 +367,9 @@ func (h *history) fillOne(now time.Time, lane string, running, queued []evidence
 			b := r.at(n)
 			from := time.Unix(0, n*int64(r.period.Bucket))
 			to := from.Add(r.period.Bucket)
+			if from.Before(since) {
+				continue
+			}
 			first, _ := slices.BinarySearchFunc(refused, from, time.Time.Compare)
 			last, _ := slices.BinarySearchFunc(refused, to, time.Time.Compare)
 			b.known = true

@@ -23,6 +23,7 @@ type Course struct {
 	Queued   []Step      `json:"queued"`
 	Limit    []Step      `json:"limit"` // empty: it is not known, or there is no one limit
 	Refused  []time.Time `json:"refused"`
+	Refusals int         `json:"refusals,omitempty"` // how many there were, if Refused has one for several
 }
 
 // Overlap returns how many of the spans are under way, from moment to moment.

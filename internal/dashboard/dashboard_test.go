@@ -428,6 +428,24 @@ func TestHistoryIsFilledWithWhatWasBefore(t *testing.T) {
 	}
 }
 
+func TestABoundedHistoryKeepsTheNewest(t *testing.T) {
+	h := newHistory(func(string) int { return 1 })
+	now := at(86_400)
+	h.fill(now, func(yield func(Past) bool) {
+		for i := range 2 * mostPast {
+			from := now.Add(time.Duration(i-2*mostPast) * 200 * time.Millisecond)
+			if !yield(Past{Lane: glm, Running: []evidence.Span{{From: from, To: from.Add(100 * time.Millisecond)}}}) {
+				return
+			}
+		}
+	})
+	columns := h.columns(now, "", Periods()[2])
+	first := now.Add(-mostPast * 200 * time.Millisecond)
+	if len(columns) == 0 || columns[0].At.Before(first) || columns[0].At.After(first.Add(10*time.Minute)) || columns[0].Running != 1 {
+		t.Errorf("%d columns, from %+v; want them from %v on", len(columns), columns[:1], first)
+	}
+}
+
 // However events overtake each other, at the end nothing is left over.
 func TestHistoryEndsAtNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -100,9 +100,9 @@ func (s *screen) foot() line {
 	case s.page == sessionsPage:
 		return keyLine(s.width, "Tab", "page", "↑↓", "move", "Enter", "its requests", "?", "help", "q", "quit")
 	case s.page == lanesPage:
-		return keyLine(s.width, "Tab", "page", "↑↓", "lane", "Enter", "its requests", "p", "hold or resume", "f", "fix limit", "?", "help", "q", "quit")
+		return keyLine(s.width, "Tab", "page", "↑↓", "lane", "Enter", "its requests", "p", "pause or resume", "f", "fix limit", "?", "help", "q", "quit")
 	}
-	return keyLine(s.width, "Tab", "page", "↑↓", "move", "Enter", "open", "?", "help", "q", "quit", "/", "filter", "c", "cancel", "p", "hold", "f", "limit", "←→", "lane", "+-", "zoom", "s", "session", "v", "verdict")
+	return keyLine(s.width, "Tab", "page", "↑↓", "move", "Enter", "open", "?", "help", "q", "quit", "/", "filter", "c", "cancel", "p", "pause", "f", "limit", "←→", "lane", "+-", "zoom", "s", "session", "v", "verdict")
 }
 
 // keyLine names keys and what they do, as many as fit.

@@ -21,7 +21,7 @@ func helpLines(width int) []line {
 	row("s l v", "only requests of the same session, lane, verdict; again: all")
 	row("Esc", "back; shows all requests again")
 	row("+ -", "less or more of the past: 1, 5 or 15 minutes")
-	row("p", "hold the lane (nothing starts) or resume it; asks first")
+	row("p", "pause the lane (nothing starts) or resume it; asks first")
 	row("f", "fix the lane's limit, 0 lets it be learned; asks first")
 	row("c", "cancel the request, if it waits; asks first")
 	row("q Ctrl-C", "quit; Ctrl-Z stops, as everywhere")

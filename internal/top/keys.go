@@ -269,7 +269,7 @@ func (s *screen) askHold() {
 		return
 	}
 	name := s.laneName(l.Lane)
-	ask, said := "hold "+name+", so that nothing starts until it is resumed?", name+" is held"
+	ask, said := "pause "+name+", so that nothing starts until it is resumed?", name+" is paused"
 	do := func(ctx context.Context, g Gateway) error { return g.Hold(ctx, l.Lane) }
 	switch l.State {
 	case dashboard.LaneHeld, dashboard.LaneClosed, dashboard.LaneFlagged:

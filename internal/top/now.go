@@ -78,6 +78,9 @@ func (s *screen) stateWords(l dashboard.Lane) string {
 		return ""
 	}
 	said := strings.ToUpper(l.State)
+	if l.State == dashboard.LaneHeld {
+		said = "PAUSED BY HAND"
+	}
 	if l.Until != nil {
 		if left := l.Until.Sub(s.clock()); left > 0 {
 			said += " for " + rough(left)

@@ -244,8 +244,8 @@ func TestOrders(t *testing.T) {
 		keys       []string
 		does, says string
 	}{
-		{"hold, and yes", []string{"p", "y"}, "hold " + glm5, "glm-5 is held"},
-		{"hold, and no", []string{"p", "n"}, "", ""},
+		{"pause, and yes", []string{"p", "y"}, "hold " + glm5, "glm-5 is paused"},
+		{"pause, and no", []string{"p", "n"}, "", ""},
 		{"resume what is held", []string{right, "p", "y"}, "resume " + flash, "glm-4.7-flash is open again"},
 		{"fix", []string{"f", "4", "\r", "y"}, "fix " + glm5 + " 4", "fixed at 4"},
 		{"fix, but no number", []string{"f", "\r"}, "", "not done"},

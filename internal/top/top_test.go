@@ -173,7 +173,7 @@ func TestScreens(t *testing.T) {
 		{"lanes-120x40", 120, 40, "4", nil},
 		{"help-80x24", 80, 24, "?", nil},
 		{"filter-80x24", 80, 24, "/ c l a u", nil},
-		{"hold-80x24", 80, 24, "p", nil},
+		{"pause-80x24", 80, 24, "p", nil},
 		{"lost-80x24", 80, 24, "", func(s *screen) { s.Update(lostMsg{errEnded, at(3)}) }},
 	}
 	for _, tt := range tests {
@@ -220,7 +220,7 @@ func TestTheFirstScreenTellsIt(t *testing.T) {
 	got := shown(80, 24).content()
 	for _, want := range []string{
 		"2 running", "2 queued", "1 of them to be retried", "limit 3", "3 is stable; next try at 4 in 6 min",
-		"last 5 min", "refusals", "opencode in ~/shop", "↻ retry next", "~3 s to go", "⧗ 2nd", "HELD", "? help", "q quit",
+		"last 5 min", "refusals", "opencode in ~/shop", "↻ retry next", "~3 s to go", "⧗ 2nd", "PAUSED BY HAND", "? help", "q quit",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)

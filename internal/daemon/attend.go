@@ -26,14 +26,15 @@ type Attendance struct {
 
 	mu      sync.Mutex // guards the fields below
 	gateway *Instance
-	earlier RunStats // at gateways that have ended
-	now     RunStats // at this one, as last heard
+	moved   chan struct{} // closed when there is another one
+	earlier RunStats      // at gateways that have ended
+	now     RunStats      // at this one, as last heard
 }
 
 // Attend finds or starts a gateway and tells it of a run. A gateway that runs by itself
 // is replaced in time if it is of an older version than this one.
 func Attend(ctx context.Context, s Starter, version string, info RunInfo) (*Attendance, error) {
-	a := &Attendance{starter: s, info: info, version: version}
+	a := &Attendance{starter: s, info: info, version: version, moved: make(chan struct{})}
 	keep, stop := context.WithCancel(context.WithoutCancel(ctx))
 	stream, err := a.join(ctx, keep, "")
 	if err != nil {
@@ -58,21 +59,38 @@ func (a *Attendance) Address() string {
 
 // Leave ends the run and returns its counts, as far as they are known.
 func (a *Attendance) Leave(ctx context.Context) RunStats {
-	a.mu.Lock()
-	gateway, stats := a.gateway, a.earlier
-	a.mu.Unlock()
-	var last RunStats
-	if err := gateway.order(ctx, leavePath, leaveOrder{ID: a.info.ID}, &last); err != nil {
-		last = RunStats{}
-	}
+	left, last := a.leave(ctx)
 	a.stop()
 	a.kept.Wait()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if last.Calls < a.now.Calls {
+	if a.gateway != left || last.Calls < a.now.Calls {
 		last = a.now // it died, or knows of nothing
 	}
-	return stats.Plus(last)
+	return a.earlier.Plus(last)
+}
+
+// leave takes leave of the gateway. If that is gone, the next one may have heard of the
+// run already, so it is waited for, for a moment.
+func (a *Attendance) leave(ctx context.Context) (left *Instance, last RunStats) {
+	const moment = time.Second
+	ctx, cancel := context.WithTimeout(ctx, moment)
+	defer cancel()
+	for {
+		a.mu.Lock()
+		left = a.gateway
+		moved := a.moved
+		a.mu.Unlock()
+		last = RunStats{}
+		if left.order(ctx, leavePath, leaveOrder{ID: a.info.ID}, &last) == nil {
+			return left, last
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return left, RunStats{}
+		}
+	}
 }
 
 // join tells a gateway of the run. The stream lives with the context keep.
@@ -88,6 +106,8 @@ func (a *Attendance) join(ctx, keep context.Context, prefer string) (io.ReadClos
 		if stream, err = a.joinAt(keep, i); err == nil {
 			a.mu.Lock()
 			a.gateway, a.earlier, a.now = i, a.earlier.Plus(a.now), RunStats{}
+			close(a.moved)
+			a.moved = make(chan struct{})
 			a.mu.Unlock()
 			a.renew(ctx, i)
 			return stream, nil

@@ -36,7 +36,6 @@ var owners = map[string][]string{
 	"github.com/gofrs/":            {"internal/daemon"},
 	"github.com/goccy/":            {"internal/yamlfile", "internal/scenario", "internal/config"},
 	"github.com/fsnotify/":         {"internal/config"},
-	"gonum.org/":                   {"internal/lab"},
 	"github.com/tailscale/":        {"internal/jsonc", "internal/setup"},
 	"github.com/pelletier/":        {"internal/endpoint"},
 	"github.com/aymanbagabas/":     {"internal/setup"},

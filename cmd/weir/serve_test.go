@@ -37,7 +37,7 @@ func TestServeSimulateAndResume(t *testing.T) {
 	dir := t.TempDir()
 	out, errs, stop := background(t, "serve", "--listen", "127.0.0.1:0", "--upstream", provider, "--state", dir, "--log-format", "json", "--drain", "0s")
 	gateway := awaited(t, out, `weir listens on (http://\S+)`)
-	for _, line := range []string{gateway + "/weir/api/state", gateway + "/metrics", "ANTHROPIC_BASE_URL"} {
+	for _, line := range []string{gateway + "/weir/ ", gateway + "/metrics", "ANTHROPIC_BASE_URL"} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("what it prints lacks %s: %s", line, out)
 		}

@@ -26,6 +26,7 @@ type Options struct {
 	Width      int            // in CSS pixels; zero: 900
 	Height     int            // likewise; zero: what suits the picture
 	Zone       *time.Location // of the times that are written; nil: UTC
+	Elapsed    bool           // times are written as those since the beginning
 	Standalone bool           // a file of its own: it brings the style along and shows its title
 }
 

@@ -70,6 +70,21 @@ func TestStaircaseHasRealSteps(t *testing.T) {
 	}
 }
 
+func TestWhatIsKnownOfAMadeUpProviderIsDrawn(t *testing.T) {
+	svg := Staircase(evidence.Course{
+		From: at(0), To: at(3600), InFlight: []evidence.Step{{At: at(0), N: 1}}, Limit: []evidence.Step{{At: at(0), N: 1}}, Truth: []evidence.Step{{At: at(0), N: 3}},
+	}, Options{Title: "x", Elapsed: true})
+	wellFormed(t, svg, false)
+	for _, want := range []string{">true limit<", ">learned level<", ">10 min<", `class="truth"`} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("no %s in %s", want, svg)
+		}
+	}
+	if strings.Contains(svg, "queued") {
+		t.Error("a queue that nobody knows of is drawn")
+	}
+}
+
 func TestPicturesAreWellFormed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		steps := func(name string) []evidence.Step {
@@ -108,15 +123,25 @@ func TestNamesAreEscaped(t *testing.T) {
 
 func TestTimesAreThoseOfTheClock(t *testing.T) {
 	india := time.FixedZone("IST", 5*3600+1800)
-	all := moments(noon.Add(-7*time.Minute), noon.Add(time.Hour), 30*time.Minute, india)
-	if len(all) != 3 || !all[0].Equal(noon) {
-		t.Errorf("%v", all)
+	if got := whole(noon.Add(-7*time.Minute), 30*time.Minute, india); !got.Equal(noon) {
+		t.Errorf("%v", got)
+	}
+	if got := whole(noon, time.Hour, time.UTC); !got.Equal(noon) {
+		t.Errorf("%v", got)
 	}
 	for length, want := range map[time.Duration]time.Duration{
 		5 * time.Minute: time.Minute, time.Hour: 10 * time.Minute, 24 * time.Hour: 3 * time.Hour, 30 * 24 * time.Hour: 7 * 24 * time.Hour,
 	} {
 		if got := timeStep(length, 8); got != want {
 			t.Errorf("%v has ticks each %v, want %v", length, got, want)
+		}
+	}
+}
+
+func TestTicksStandAtWholeNumbers(t *testing.T) {
+	for top, want := range map[int]int{0: 1, 8: 1, 10: 1, 11: 2, 24: 5, 154: 20, 1000: 100} {
+		if got := wholeStep(top, 10); got != want {
+			t.Errorf("up to %d each %d, want %d", top, got, want)
 		}
 	}
 }

@@ -34,30 +34,45 @@ func Staircase(c evidence.Course, o Options) string {
 		d.text(left, d.top+40, "key", "start", "no time has passed")
 		return d.end()
 	}
-	entries := [][2]string{{"run", "in flight"}, {"wait", "queued"}}
-	if len(c.Limit) > 0 {
-		entries = append(entries, [2]string{"limit", "limit"})
-	}
-	d.key(left, d.top+14, append(entries, [2]string{"bad", refusals(max(c.Refusals, len(c.Refused)))})...)
-
+	d.key(left, d.top+14, entries(c)...)
 	bottom := d.top + float64(o.Height) - axisRoom
 	room := bottom - d.top - keyRoom - strip - 2*gap
 	x := timeAxis{from: c.From, to: c.To, left: left, right: right}
 	queue := panel{axis: x, top: d.top + keyRoom, bottom: d.top + keyRoom + room*queueShare, most: max(1, evidence.Most(c.Queued, c.From, c.To))}
 	run := panel{axis: x, top: queue.bottom + gap, bottom: bottom - strip - gap}
-	run.most = max(1, evidence.Most(c.InFlight, c.From, c.To), evidence.Most(c.Limit, c.From, c.To))
-
-	d.times(x, o.Zone, queue.top, bottom)
-	d.levels(queue, 2)
-	d.levels(run, 5)
-	d.area(queue, "wait", c.Queued)
-	d.area(run, "run", c.InFlight)
-	if len(c.Limit) > 0 {
-		fmt.Fprintf(d, `<path class="limit" d="%s"/>`, run.path(c.Limit))
+	if c.Queued == nil {
+		run.top = queue.top
 	}
+	run.most = max(1, evidence.Most(c.InFlight, c.From, c.To), evidence.Most(c.Limit, c.From, c.To), evidence.Most(c.Truth, c.From, c.To))
+
+	d.times(x, queue.top, bottom)
+	if c.Queued != nil {
+		d.levels(queue, 2)
+		d.area(queue, "wait", c.Queued)
+	}
+	d.levels(run, 5)
+	d.area(run, "run", c.InFlight)
+	d.steps(run, "truth", c.Truth)
+	d.steps(run, "limit", c.Limit)
 	d.marks(x, c.Refused, bottom-strip, bottom)
 	d.line("axis", left, bottom, right, bottom)
 	return d.end()
+}
+
+// entries are those of the legend.
+func entries(c evidence.Course) [][2]string {
+	all := [][2]string{{"run", "in flight"}}
+	if c.Queued != nil {
+		all = append(all, [2]string{"wait", "queued"})
+	}
+	limit := "limit"
+	if len(c.Truth) > 0 {
+		all, limit = append(all, [2]string{"truth", "true limit"}), "learned level"
+	}
+	if len(c.Limit) > 0 {
+		all = append(all, [2]string{"limit", limit})
+	}
+	return append(all, [2]string{"bad", refusals(max(c.Refusals, len(c.Refused)))})
 }
 
 func refusals(n int) string {
@@ -78,6 +93,13 @@ func (d *drawing) area(p panel, class string, steps []evidence.Step) {
 	first, _, _ := strings.Cut(strings.TrimPrefix(path, "M"), " ")
 	fmt.Fprintf(d, `<path class="%s" d="%sV%sH%sZ"/>`, class, path, num(p.bottom), first)
 	fmt.Fprintf(d, `<path class="%s-edge" d="%s"/>`, class, path)
+}
+
+// steps draws a number as a line; none: there is no number.
+func (d *drawing) steps(p panel, class string, steps []evidence.Step) {
+	if path := p.path(steps); path != "" {
+		fmt.Fprintf(d, `<path class="%s" d="%s"/>`, class, path)
+	}
 }
 
 // levels draws the scale of numbers at the left.
@@ -175,15 +197,35 @@ func (a timeAxis) x(t time.Time) float64 {
 }
 
 // times draws the moments below and the lines above them.
-func (d *drawing) times(a timeAxis, zone *time.Location, top, bottom float64) {
+func (d *drawing) times(a timeAxis, top, bottom float64) {
 	step := timeStep(a.to.Sub(a.from), int(a.right-a.left)/90)
-	for _, t := range moments(a.from, a.to, step, zone) {
+	first, zone := whole(a.from, step, d.opts.Zone), d.opts.Zone
+	if d.opts.Elapsed {
+		first = a.from
+	}
+	for t := first; !t.After(a.to); t = t.Add(step) {
 		x := a.x(t)
 		d.line("grid", x, top, x, bottom)
-		if x-a.left > 20 && a.right-x > 20 {
-			d.text(x, bottom+16, "tick", "middle", t.In(zone).Format(layout(step)))
+		if x-a.left <= 20 || a.right-x <= 20 {
+			continue
 		}
+		text := t.In(zone).Format(layout(step))
+		if d.opts.Elapsed {
+			text = elapsed(t.Sub(a.from), step)
+		}
+		d.text(x, bottom+16, "tick", "middle", text)
 	}
+}
+
+// elapsed writes a length of time in the unit of the ticks.
+func elapsed(d, step time.Duration) string {
+	switch {
+	case step >= time.Hour:
+		return fmt.Sprintf("%d h", d/time.Hour)
+	case step >= time.Minute:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
 }
 
 // timeStep is the distance of at most count ticks: a length that clocks show.
@@ -202,18 +244,16 @@ func timeStep(length time.Duration, count int) time.Duration {
 	return length / time.Duration(max(1, count))
 }
 
-// moments are those at whole steps of the clock on the wall.
-func moments(from, to time.Time, step time.Duration, zone *time.Location) []time.Time {
+// whole is the first moment not before another at which the clock on the wall shows a
+// whole step.
+func whole(from time.Time, step time.Duration, zone *time.Location) time.Time {
 	_, offset := from.In(zone).Zone()
 	shift := time.Duration(offset) * time.Second
 	t := from.Add(shift).Truncate(step).Add(-shift)
-	var all []time.Time
-	for ; !t.After(to); t = t.Add(step) {
-		if !t.Before(from) {
-			all = append(all, t)
-		}
+	if t.Before(from) {
+		t = t.Add(step)
 	}
-	return all
+	return t
 }
 
 func layout(step time.Duration) string {

@@ -21,7 +21,8 @@ type Course struct {
 	To       time.Time   `json:"to"`
 	InFlight []Step      `json:"in_flight"`
 	Queued   []Step      `json:"queued"`
-	Limit    []Step      `json:"limit"` // empty: it is not known, or there is no one limit
+	Limit    []Step      `json:"limit"`           // empty: it is not known, or there is no one limit
+	Truth    []Step      `json:"truth,omitempty"` // what the provider really bears; empty: nobody knows
 	Refused  []time.Time `json:"refused"`
 	Refusals int         `json:"refusals,omitempty"` // how many there were, if Refused has one for several
 }

@@ -141,3 +141,8 @@ func place(base string) string {
 	}
 	return strings.ToLower(u.Hostname()) + strings.TrimSuffix(u.Path, "/")
 }
+
+// lazily compiles an expression when it is first needed: most starts of weir need none.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}

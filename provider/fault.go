@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 )
 
@@ -48,7 +47,7 @@ func readFault(body []byte) *fault {
 		// Plain text, HTML, or JSON that is cut: take it as a message, and a code
 		// only where it is unmistakable.
 		f.text = string(bytes.ToValidUTF8(body[:min(len(body), maxText)], nil))
-		if m := looseCode.FindStringSubmatch(f.text); m != nil {
+		if m := looseCode().FindStringSubmatch(f.text); m != nil {
 			f.codes = append(f.codes, m[1])
 		}
 	}
@@ -56,10 +55,10 @@ func readFault(body []byte) *fault {
 }
 
 var (
-	looseCode    = regexp.MustCompile(`"code"\s*:\s*"?([0-9]{3,6})\b`)
-	bracketCode  = regexp.MustCompile(`^\s*\[([0-9]{3,6})\]\s*\[`)
-	bracketID    = regexp.MustCompile(`\[([0-9A-Za-z_-]{8,128})\]\s*$`)
-	errorIDInMsg = regexp.MustCompile(`(?i)(?:error id|错误id)\s*[:：]\s*([0-9A-Za-z_-]{8,128})`)
+	looseCode    = lazily(`"code"\s*:\s*"?([0-9]{3,6})\b`)
+	bracketCode  = lazily(`^\s*\[([0-9]{3,6})\]\s*\[`)
+	bracketID    = lazily(`\[([0-9A-Za-z_-]{8,128})\]\s*$`)
+	errorIDInMsg = lazily(`(?i)(?:error id|错误id)\s*[:：]\s*([0-9A-Za-z_-]{8,128})`)
 )
 
 // read adds what the object in body says.
@@ -165,12 +164,12 @@ func (f *fault) members(object []byte, visit func(key string, value []byte)) {
 // that carries: a code, a request id, or a whole error as JSON.
 func (f *fault) finish(codes [places]string, text string, depth int) {
 	head, tail := text[:min(len(text), maxText)], text[max(0, len(text)-160):]
-	if m := bracketCode.FindStringSubmatch(head); m != nil {
+	if m := bracketCode().FindStringSubmatch(head); m != nil {
 		codes[atMessage] = m[1]
-		if m := bracketID.FindStringSubmatch(tail); m != nil {
+		if m := bracketID().FindStringSubmatch(tail); m != nil {
 			f.requestID = firstOf(f.requestID, m[1])
 		}
-	} else if m := errorIDInMsg.FindStringSubmatch(head); m != nil {
+	} else if m := errorIDInMsg().FindStringSubmatch(head); m != nil {
 		f.requestID = firstOf(f.requestID, m[1])
 	}
 	for _, c := range codes {

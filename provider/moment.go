@@ -2,7 +2,6 @@ package provider
 
 import (
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,10 +11,10 @@ import (
 const maxWait = 31 * 24 * time.Hour
 
 var (
-	waitInText  = regexp.MustCompile(`(?i)\b(?:again|retry|wait)(?: (?:in|after|for))?:? (?:about )?((?:\d+(?:\.\d+)?\s*[a-z]+\s*)+)`)
-	waitChinese = regexp.MustCompile(`(\d+(?:\.\d+)?)\s*秒后`)
-	retryDelay  = regexp.MustCompile(`"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"`)
-	amount      = regexp.MustCompile(`(?i)(\d+(?:\.\d+)?)\s*([a-z]+)`)
+	waitInText  = lazily(`(?i)\b(?:again|retry|wait)(?: (?:in|after|for))?:? (?:about )?((?:\d+(?:\.\d+)?\s*[a-z]+\s*)+)`)
+	waitChinese = lazily(`(\d+(?:\.\d+)?)\s*秒后`)
+	retryDelay  = lazily(`"retryDelay"\s*:\s*"(\d+(?:\.\d+)?)s"`)
+	amount      = lazily(`(?i)(\d+(?:\.\d+)?)\s*([a-z]+)`)
 )
 
 var units = map[string]time.Duration{
@@ -35,14 +34,14 @@ func (f *fault) wait() time.Duration {
 	if n, ok := number(f.retry); ok {
 		return bounded(n * float64(time.Second))
 	}
-	if m := retryDelay.FindStringSubmatch(f.details); m != nil {
+	if m := retryDelay().FindStringSubmatch(f.details); m != nil {
 		n, _ := number(m[1])
 		return bounded(n * float64(time.Second))
 	}
-	if m := waitInText.FindStringSubmatch(f.text); m != nil {
+	if m := waitInText().FindStringSubmatch(f.text); m != nil {
 		return spelledOut(m[1])
 	}
-	if m := waitChinese.FindStringSubmatch(f.text); m != nil {
+	if m := waitChinese().FindStringSubmatch(f.text); m != nil {
 		n, _ := number(m[1])
 		return bounded(n * float64(time.Second))
 	}
@@ -53,7 +52,7 @@ func (f *fault) wait() time.Duration {
 // is no unit.
 func spelledOut(s string) time.Duration {
 	var sum float64
-	for _, m := range amount.FindAllStringSubmatch(s, 8) {
+	for _, m := range amount().FindAllStringSubmatch(s, 8) {
 		unit, ok := units[strings.ToLower(m[2])]
 		if !ok {
 			break
@@ -100,7 +99,7 @@ var windows = map[string]window{
 	"":      {length: 31*24*time.Hour + time.Hour},
 }
 
-var resetInText = regexp.MustCompile(
+var resetInText = lazily(
 	`(?i)(?:\bresets? (?:at|on)|将在|将于|重置时间)[ :：]*(\d{4}-)?(\d\d-\d\d)[ T](\d\d:\d\d(?::\d\d)?) ?(UTC\b|GMT\b|Z\b|[+-]\d\d:?\d\d\b)?`)
 
 // resetTime returns the moment that a text names for the return of an allowance,
@@ -108,7 +107,7 @@ var resetInText = regexp.MustCompile(
 // window. Read in the wrong zone it would close a lane for eight hours too long.
 func resetTime(text, windowName string, now time.Time) time.Time {
 	w := windows[windowName]
-	m := resetInText.FindStringSubmatch(text)
+	m := resetInText().FindStringSubmatch(text)
 	if m == nil {
 		if w.daily && !now.IsZero() {
 			year, month, day := now.In(china).Date()

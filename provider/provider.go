@@ -204,13 +204,13 @@ func (p *Profile) Validate() error {
 	return errors.Join(errs...)
 }
 
-var namePattern = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+var namePattern = lazily(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 func (p *Profile) checkFields() (errs []error) {
 	complain := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("profile %q: "+format, append([]any{p.Name}, args...)...))
 	}
-	if !namePattern.MatchString(p.Name) {
+	if !namePattern().MatchString(p.Name) {
 		complain("name: want lower-case letters, digits and dashes")
 	}
 	for dialect, base := range p.Bases {

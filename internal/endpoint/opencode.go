@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/weirhq/weir/internal/tools"
@@ -147,14 +148,14 @@ func (f finder) openCodeLogins() (logins, error) {
 	return kinds, nil
 }
 
-var openCodeSubstitution = regexp.MustCompile(`\{(env|file):([^}]+)\}`)
+var openCodeSubstitution = lazily(`\{(env|file):([^}]+)\}`)
 
 // substitute puts in what a base URL takes from a variable or a file. It is false
 // where that cannot be read.
 func (f finder) substitute(text, file string) (string, bool) {
 	ok := true
-	text = openCodeSubstitution.ReplaceAllStringFunc(text, func(match string) string {
-		parts := openCodeSubstitution.FindStringSubmatch(match)
+	text = openCodeSubstitution().ReplaceAllStringFunc(text, func(match string) string {
+		parts := openCodeSubstitution().FindStringSubmatch(match)
 		if parts[1] == "env" {
 			return f.site.env(parts[2])
 		}
@@ -196,4 +197,9 @@ func (f finder) askOpenCode(found map[string]*Setting, wanted map[string]bool) {
 		wanted[id] = true
 		found[id].URL, found[id].Source = base, fmt.Sprintf("%s debug config", f.tool.Programs[0])
 	}
+}
+
+// lazily compiles an expression when it is first needed: most starts of weir need none.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -73,11 +72,11 @@ func (f finder) qwen() ([]Setting, error) {
 }
 
 // variableReference is a text that is all one variable: $NAME or ${NAME}.
-var variableReference = regexp.MustCompile(`^\$(?:\{(\w+)\}|(\w+))$`)
+var variableReference = lazily(`^\$(?:\{(\w+)\}|(\w+))$`)
 
 // referred returns the variable that a text takes its value from.
 func referred(text string) string {
-	if m := variableReference.FindStringSubmatch(text); m != nil {
+	if m := variableReference().FindStringSubmatch(text); m != nil {
 		return m[1] + m[2]
 	}
 	return ""

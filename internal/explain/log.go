@@ -3,7 +3,6 @@ package explain
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -21,7 +20,7 @@ type logged struct {
 	ID       string `json:"provider_id"`
 }
 
-var pair = regexp.MustCompile(`\b([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)`)
+var pair = lazily(`\b([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)`)
 
 // readLog takes the first line of weir's log that tells of an error.
 func readLog(text []byte) []reading {
@@ -59,7 +58,7 @@ func logLine(line []byte) (reading, bool) {
 
 func textLine(line []byte) logged {
 	var l logged
-	for _, m := range pair.FindAllSubmatch(line, -1) {
+	for _, m := range pair().FindAllSubmatch(line, -1) {
 		value := string(m[2])
 		if unquoted, err := strconv.Unquote(value); err == nil {
 			value = unquoted
@@ -94,11 +93,11 @@ func (l logged) kind() provider.Kind {
 	return found
 }
 
-var identifierForm = regexp.MustCompile(`^[0-9A-Za-z._:-]{1,128}$`)
+var identifierForm = lazily(`^[0-9A-Za-z._:-]{1,128}$`)
 
 // identifier returns s if it has the form of a request id, else "".
 func identifier(s string) string {
-	if !identifierForm.MatchString(s) {
+	if !identifierForm().MatchString(s) {
 		return ""
 	}
 	return s

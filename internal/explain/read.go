@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/weirhq/weir/provider"
 	"github.com/weirhq/weir/sse"
@@ -58,12 +59,12 @@ func readings(text []byte) []reading {
 	return append(readLog(text), readMessage(text)...)
 }
 
-var word = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{2,63}$`)
+var word = lazily(`^[A-Za-z0-9][A-Za-z0-9_.-]{2,63}$`)
 
 // readCode takes a text that is one word: a status, a code or a type.
 func readCode(text string) (reading, bool) {
 	text = strings.Trim(text, "[](){}'\"`,.;:")
-	if !word.MatchString(text) {
+	if !word().MatchString(text) {
 		return reading{}, false
 	}
 	if n, err := strconv.Atoi(text); err == nil && n >= 400 && n <= 599 {
@@ -73,14 +74,14 @@ func readCode(text string) (reading, bool) {
 	return reading{source: Code, answer: provider.Answer{Body: []byte(body)}}, true
 }
 
-var statusLine = regexp.MustCompile(`^(?:< )?HTTP/[0-9.]+ ([1-5][0-9]{2})\b`)
+var statusLine = lazily(`^(?:< )?HTTP/[0-9.]+ ([1-5][0-9]{2})\b`)
 
 // readAnswer takes a raw HTTP answer, also as curl -i and curl -v show it.
 func readAnswer(text []byte) ([]reading, bool) {
 	if at := bytes.Index(text, []byte("\n< HTTP/")); at >= 0 { // behind curl's own words
 		text = text[at+1:]
 	}
-	m := statusLine.FindSubmatch(text)
+	m := statusLine().FindSubmatch(text)
 	if m == nil {
 		return nil, false
 	}
@@ -149,7 +150,7 @@ func readJSON(text []byte) []reading {
 	status := statusIn(text)
 	body := reading{source: Body, answer: provider.Answer{Status: status, Body: text}, trusted: true, whole: text[0] == '{'}
 	var all []reading
-	if m := bracketed.FindIndex(text); m != nil {
+	if m := bracketed().FindIndex(text); m != nil {
 		all = readBrackets(text[m[0]:], status)
 	}
 	if status != 0 { // it may be a part of the body, so it is no more than a hint
@@ -169,16 +170,16 @@ func strict(r reading) reading {
 
 var (
 	// bracketed is how Z.AI writes a code into a message.
-	bracketed = regexp.MustCompile(`\[[0-9]{3,6}\]\s*\[`)
+	bracketed = lazily(`\[[0-9]{3,6}\]\s*\[`)
 	// codeIn is a code that a message names.
-	codeIn = regexp.MustCompile(`(?i)(?:\bcode|错误码|\berror)["']?\s*[:=：]?\s*["']?\(?([0-9]{4})\b`)
+	codeIn = lazily(`(?i)(?:\bcode|错误码|\berror)["']?\s*[:=：]?\s*["']?\(?([0-9]{4})\b`)
 	// statusAt is a status that a message names.
-	statusAt = regexp.MustCompile(`(?i)(?:\bHTTP(?:/[0-9.]+)?|\bstatus(?:[_ ]?code)?|\bAPI error)["']?\s*[:=]?\s*["'(]?([45][0-9]{2})\b|^\s*([45][0-9]{2})\b`)
+	statusAt = lazily(`(?i)(?:\bHTTP(?:/[0-9.]+)?|\bstatus(?:[_ ]?code)?|\bAPI error)["']?\s*[:=]?\s*["'(]?([45][0-9]{2})\b|^\s*([45][0-9]{2})\b`)
 )
 
 // statusIn returns the status that a text names, 0 if it names none.
 func statusIn(text []byte) int {
-	m := statusAt.FindSubmatch(text)
+	m := statusAt().FindSubmatch(text)
 	if m == nil {
 		return 0
 	}
@@ -190,10 +191,10 @@ func statusIn(text []byte) int {
 func readMessage(text []byte) []reading {
 	status := statusIn(text)
 	all := objects(text, status)
-	if m := bracketed.FindIndex(text); m != nil {
+	if m := bracketed().FindIndex(text); m != nil {
 		all = append(all, readBrackets(text[m[0]:], status)...)
 	}
-	if m := codeIn.FindSubmatch(text); m != nil {
+	if m := codeIn().FindSubmatch(text); m != nil {
 		r, _ := readCode(string(m[1]))
 		r.source = Message
 		all = append(all, r)
@@ -210,7 +211,7 @@ func readMessage(text []byte) []reading {
 }
 
 // telling is what a line has that speaks of an error.
-var telling = regexp.MustCompile(`(?i)error|refuse|fail|limit|exceed|too many|overload|denied|unauthori|quota|exhaust|insufficient|busy|retry|[^0-9][0-9]{4}[^0-9]|[^\x00-\x7f]`)
+var telling = lazily(`(?i)error|refuse|fail|limit|exceed|too many|overload|denied|unauthori|quota|exhaust|insufficient|busy|retry|[^0-9][0-9]{4}[^0-9]|[^\x00-\x7f]`)
 
 // lines takes each line of a message that speaks of an error.
 func lines(text []byte, status int) []reading {
@@ -219,7 +220,7 @@ func lines(text []byte, status int) []reading {
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(line)
 		line = line[:min(len(line), maxMessage)]
-		if telling.Match(line) {
+		if telling().Match(line) {
 			r := reading{source: Message, answer: provider.Answer{Status: status, Body: message(line)}}
 			all = append(all, r)
 		}
@@ -230,12 +231,12 @@ func lines(text []byte, status int) []reading {
 	return all
 }
 
-var errorWord = regexp.MustCompile(`\b[A-Za-z]+(?:_[A-Za-z]+)+\b|\b[A-Z][A-Za-z]+\.[A-Z][A-Za-z]+\b`)
+var errorWord = lazily(`\b[A-Za-z]+(?:_[A-Za-z]+)+\b|\b[A-Z][A-Za-z]+\.[A-Z][A-Za-z]+\b`)
 
 // types takes the words of a message that look like the type of an error.
 func types(text []byte) []reading {
 	var all []reading
-	for _, m := range errorWord.FindAll(text, 16) {
+	for _, m := range errorWord().FindAll(text, 16) {
 		if r, ok := readCode(string(m)); ok {
 			r.source = Message
 			all = append(all, r)
@@ -284,4 +285,9 @@ func objects(text []byte, status int) []reading {
 		at += len(object)
 	}
 	return all
+}
+
+// lazily compiles an expression when it is first needed: most starts of weir need none.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

@@ -3,6 +3,7 @@ package setup
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	udiff "github.com/aymanbagabas/go-udiff"
 	"github.com/tailscale/hujson"
@@ -31,20 +32,20 @@ func Mask(data []byte) string {
 		text = string(root.Pack())
 	}
 	// What the tree does not reach: comments, and files that are no JSON.
-	text = secretMember.ReplaceAllStringFunc(text, func(found string) string {
-		parts := secretMember.FindStringSubmatch(found)
+	text = secretMember().ReplaceAllStringFunc(text, func(found string) string {
+		parts := secretMember().FindStringSubmatch(found)
 		return parts[1] + maskString(parts[2], true) + parts[3]
 	})
-	return secretWord.ReplaceAllString(text, hidden)
+	return secretWord().ReplaceAllString(text, hidden)
 }
 
 var (
-	secretName   = regexp.MustCompile(`(?i)(keys?$|api_?-?key|token|secret|passw|credential|authorization|cookie|bearer)`)
-	secretMember = regexp.MustCompile(`(?i)((?:[\w-]*(?:api_?-?key|token|secret|passw|credential|authorization|cookie)[\w-]*)["']?\s*[:=]\s*["'])([^"'\n]+)(["'])`)
-	secretWord   = regexp.MustCompile(`\b(sk-[A-Za-z0-9_-]{8,}|[0-9a-f]{32}\.[A-Za-z0-9]{8,}|gh[pousr]_[A-Za-z0-9]{16,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)`)
-	opaqueText   = regexp.MustCompile(`^[A-Za-z0-9_+=.-]{24,}$`)
-	userInfo     = regexp.MustCompile(`://[^/@\s]+@`)
-	queryPart    = regexp.MustCompile(`(\?[^\s"]*)`)
+	secretName   = lazily(`(?i)(keys?$|api_?-?key|token|secret|passw|credential|authorization|cookie|bearer)`)
+	secretMember = lazily(`(?i)((?:[\w-]*(?:api_?-?key|token|secret|passw|credential|authorization|cookie)[\w-]*)["']?\s*[:=]\s*["'])([^"'\n]+)(["'])`)
+	secretWord   = lazily(`\b(sk-[A-Za-z0-9_-]{8,}|[0-9a-f]{32}\.[A-Za-z0-9]{8,}|gh[pousr]_[A-Za-z0-9]{16,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]+)`)
+	opaqueText   = lazily(`^[A-Za-z0-9_+=.-]{24,}$`)
+	userInfo     = lazily(`://[^/@\s]+@`)
+	queryPart    = lazily(`(\?[^\s"]*)`)
 )
 
 // maskValue hides the strings below a value: all of them if its name is one of a
@@ -54,7 +55,7 @@ func maskValue(v *hujson.Value, secret bool) {
 	case *hujson.Object:
 		for i := range x.Members {
 			name := x.Members[i].Name.Value.(hujson.Literal).String()
-			maskValue(&x.Members[i].Value, secret || secretName.MatchString(name) || strings.EqualFold(name, "headers"))
+			maskValue(&x.Members[i].Value, secret || secretName().MatchString(name) || strings.EqualFold(name, "headers"))
 		}
 	case *hujson.Array:
 		for i := range x.Elements {
@@ -78,9 +79,14 @@ func maskString(s string, secret bool) string {
 	case secret:
 		return hidden
 	case strings.Contains(s, "://"):
-		return queryPart.ReplaceAllString(userInfo.ReplaceAllString(s, "://"+hidden+"@"), "?"+hidden)
-	case opaqueText.MatchString(s) && strings.ContainsAny(s, "0123456789") && strings.ToLower(s) != strings.ToUpper(s):
+		return queryPart().ReplaceAllString(userInfo().ReplaceAllString(s, "://"+hidden+"@"), "?"+hidden)
+	case opaqueText().MatchString(s) && strings.ContainsAny(s, "0123456789") && strings.ToLower(s) != strings.ToUpper(s):
 		return hidden
 	}
 	return s
+}
+
+// lazily compiles an expression when it is first needed: most starts of weir need none.
+func lazily(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/weirhq/weir/admission"
 	"github.com/weirhq/weir/provider"
@@ -72,9 +73,20 @@ func (c *Call) lane() string {
 	}
 	if len(c.Model) > maxModel {
 		sum := sha256.Sum256([]byte(c.Model))
-		return strings.ToValidUTF8(c.Model[:maxModel-9], "") + "~" + hex.EncodeToString(sum[:4])
+		return printable(strings.ToValidUTF8(c.Model[:maxModel-9], "")) + "~" + hex.EncodeToString(sum[:4])
 	}
-	return c.Model
+	return printable(c.Model)
+}
+
+// printable puts question marks in place of what a name must not have where it is shown:
+// control characters, which rule a terminal, and those that turn or hide text.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, name)
 }
 
 type callKey struct{}

@@ -24,3 +24,16 @@ func TestProfileOf(t *testing.T) {
 		}
 	}
 }
+
+// A model's name comes from outside and is shown in terminals, tables and headers.
+func TestALaneIsNamedInTextThatHarmsNothing(t *testing.T) {
+	for model, want := range map[string]string{
+		"glm-5": "glm-5", "智谱/glm 5": "智谱/glm 5",
+		"\x1b[31mred\x1b]0;t\a": "?[31mred?]0;t?", "a\r\nb\x00c\td": "a??b?c?d", "\u202eevil\u009b\u200b": "?evil??",
+	} {
+		c := Call{Account: "a", Model: model}
+		if got := c.Lane(); got != "zai-coding/a/"+want {
+			t.Errorf("%q: lane %q", model, got)
+		}
+	}
+}

@@ -197,10 +197,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) caller(run string, r *http.Request) Caller {
 	if run != "" {
 		if c, ok := h.run(run); ok {
+			c.Title = printable(c.Title)
 			return c
 		}
 	}
 	c, _ := h.peer(r.Context())
+	c.Title, c.Session = printable(c.Title), printable(c.Session)
 	return c
 }
 
@@ -278,7 +280,7 @@ func (x *exchange) identify(r *http.Request, path string) {
 	if by.Class == admission.Subagent && by.Own != "" {
 		by.Session = x.handler.roots.find(by.Session, by.Own)
 	}
-	x.call.Session = firstOf(clip(r.Header.Get("X-Weir-Session")), by.Session, x.caller.Session)
+	x.call.Session = firstOf(clip(r.Header.Get("X-Weir-Session")), printable(by.Session), x.caller.Session)
 	if x.call.Session == "" {
 		x.call.Session = stranger(r)
 	}

@@ -325,6 +325,12 @@ func clip(text string) string {
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
+	return printable(text)
+}
+
+// printable leaves out what must not be where a name is shown: control characters, and
+// those that turn or hide text.
+func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return -1

@@ -35,11 +35,26 @@ func TestStatusNamesWhoCalls(t *testing.T) {
 	}
 }
 
+func TestStatusNamesAnAccountThatBinds(t *testing.T) {
+	account := pool.Snapshot{Account: "zai/1", Limit: 1, Fixed: 1, InFlight: 1, Why: "1 is fixed by hand", Lanes: []pool.LaneSnapshot{{Lane: "zai/1/glm-5", Limit: 3, Why: "3 is stable"}}}
+	var out strings.Builder
+	if err := printStatus(&out, &daemon.State{Snapshot: weir.Snapshot{Accounts: []pool.Snapshot{account}}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "  zai/1, all models together: 1 running of at most 1; 1 is fixed by hand\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("got %s, want in it %s", out.String(), want)
+	}
+}
+
 func TestStatusLine(t *testing.T) {
 	s := &daemon.State{Snapshot: weir.Snapshot{InFlight: 2, Queued: 5, Accounts: []pool.Snapshot{
 		{Limit: 9, Lanes: []pool.LaneSnapshot{{Limit: 1, InFlight: 1}, {Limit: 3, InFlight: 1, Queued: 5}}}, {Limit: 1, Lanes: []pool.LaneSnapshot{{Limit: 7}}},
 	}}}
 	if got := statusLine(s); got != "▶2 ⧗5 limit 3" {
+		t.Errorf("%q", got)
+	}
+	s.Accounts[0].Lanes[1].Held = &pool.HoldSnapshot{}
+	if got := statusLine(s); got != "▶2 ⧗5 limit 3 paused" {
 		t.Errorf("%q", got)
 	}
 	if got := statusLine(&daemon.State{}); got != "▶0 ⧗0" {

@@ -130,7 +130,7 @@ func (d *Daemon) fillHistory() {
 					return
 				}
 				req, ok := row.(journal.Request)
-				if !ok || req.Tries == 0 || !req.Start.Before(d.started) { // what comes now is seen
+				if !ok || req.Lane == "" || !req.Start.Before(d.started) { // what comes now is seen
 					continue
 				}
 				if !yield(pastOf(req)) {
@@ -156,6 +156,9 @@ func pastOf(r journal.Request) dashboard.Past {
 			p.Refused = append(p.Refused, end)
 		}
 		from = end
+	}
+	if r.Tries == 0 { // it waited in vain
+		p.Queued = append(p.Queued, evidence.Span{From: r.Start, To: r.End})
 	}
 	return p
 }

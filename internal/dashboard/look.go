@@ -127,8 +127,8 @@ func (v *View) requests(open []Request, times map[string]mean, now time.Time) {
 // estimate is when a request will start, roughly: as many slots as the limit allows come
 // free in the time for which one is held. 0: it cannot be said.
 func estimate(r Request, l *Lane, m mean, now time.Time) time.Duration {
-	const enough = 3 // slots that have been seen
-	if l == nil || m.n < enough || l.Limit < 1 {
+	const enough = 3                                                                         // slots that have been seen
+	if l == nil || m.n < enough || l.Limit < 1 || r.Class == admission.Background.String() { // which stands back for others
 		return 0
 	}
 	wait := m.of * time.Duration(r.Place) / time.Duration(l.Limit)

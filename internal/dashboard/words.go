@@ -59,7 +59,8 @@ func (l *Lane) judge(a pool.Snapshot, s pool.LaneSnapshot, zone *time.Location, 
 			l.State = LaneIdle
 		}
 		l.Words = s.Brief
-		if a.Limit < s.Limit {
+		full := len(a.Lanes) > 1 && a.InFlight >= a.Limit && s.InFlight < s.Limit
+		if a.Limit < s.Limit || full && s.Queued > 0 {
 			l.Words = "all models together: " + a.Brief
 		}
 		if s.Overload {

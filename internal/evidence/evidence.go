@@ -59,10 +59,24 @@ func (l Level) Stable() bool {
 	return high < Bearable
 }
 
-// Failing tells that the level is not borne.
+// Failing tells that the level is not borne. Of few attempts the interval says too much,
+// so that at most one in forty levels at the border may look so is asked of the exact
+// distribution too: one attempt, refused, is no evidence, two are.
 func (l Level) Failing() bool {
+	const many = 200 // of which the interval is right
 	low, _ := l.Interval()
-	return low > Bearable
+	return low > Bearable && (l.Attempts() > many || tail(l.Refused, l.Attempts(), Bearable) < 0.025)
+}
+
+// tail is how likely k or more of n are, if each is with the chance p (binomial).
+func tail(k, n int, p float64) float64 {
+	chance := math.Pow(1-p, float64(n)) // of none
+	below := 0.0
+	for i := range k {
+		below += chance
+		chance *= float64(n-i) / float64(i+1) * p / (1 - p)
+	}
+	return max(0, 1-below)
 }
 
 // Missing returns how many more attempts would decide between stable and failing if they
@@ -80,7 +94,7 @@ func (l Level) Missing() int {
 	for more := 1; more <= most; more += max(1, more/enough) {
 		n := l.Attempts() + more
 		k := int(math.Round(share * float64(n)))
-		if low, high := Wilson(k, n); high < Bearable || low > Bearable {
+		if then := (Level{Accepted: n - k, Refused: k}); then.Stable() || then.Failing() {
 			return more
 		}
 	}
@@ -183,8 +197,15 @@ func missing(levels []Level, v Verdict) string {
 	case n < 0:
 		return fmt.Sprintf("%s, and more of the same would not tell", l)
 	default:
-		return fmt.Sprintf("%s; about %d more attempts would tell", l, n)
+		return fmt.Sprintf("%s; about %s would tell", l, more(n))
 	}
+}
+
+func more(n int) string {
+	if n == 1 {
+		return "1 more attempt"
+	}
+	return fmt.Sprintf("%d more attempts", n)
 }
 
 func workers(n int) string {

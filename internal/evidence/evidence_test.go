@@ -46,15 +46,17 @@ func TestVerdict(t *testing.T) {
 		certain         bool
 		text            string
 	}{
-		"nothing":    {nil, 0, 0, false, "nothing was measured"},
-		"as hoped":   {Curve{{1, 412, 0}, {2, 77, 41}}, 1, 2, true, "1 worker is stable: 0 of 412 refused; 2 workers: 41 of 118 refused"},
-		"two":        {Curve{{3, 23, 17}, {2, 40, 0}, {1, 40, 0}}, 2, 3, true, "2 workers are stable: 0 of 40 refused; 3 workers: 17 of 40 refused"},
-		"few":        {Curve{{1, 5, 0}}, 0, 0, false, "not certain: 1 worker: 0 of 5 refused; about 30 more attempts would tell"},
-		"no end":     {Curve{{1, 40, 0}, {2, 40, 0}}, 2, 0, false, "nothing was tried with 3 workers; it takes about 35 attempts"},
-		"all refuse": {Curve{{1, 0, 12}}, 0, 1, true, "not even 1 worker is stable: 12 of 12 refused"},
-		"a gap":      {Curve{{1, 40, 0}, {4, 0, 20}}, 1, 4, false, "nothing was tried with 2 workers"},
-		"low fails":  {Curve{{1, 10, 30}, {2, 400, 0}}, 0, 1, true, "not even 1 worker"},
-		"between":    {Curve{{1, 400, 0}, {2, 18, 2}}, 1, 0, false, "2 workers: 2 of 20 refused, and more of the same would not tell"},
+		"nothing":      {nil, 0, 0, false, "nothing was measured"},
+		"as hoped":     {Curve{{1, 412, 0}, {2, 77, 41}}, 1, 2, true, "1 worker is stable: 0 of 412 refused; 2 workers: 41 of 118 refused"},
+		"two":          {Curve{{3, 23, 17}, {2, 40, 0}, {1, 40, 0}}, 2, 3, true, "2 workers are stable: 0 of 40 refused; 3 workers: 17 of 40 refused"},
+		"few":          {Curve{{1, 5, 0}}, 0, 0, false, "not certain: 1 worker: 0 of 5 refused; about 30 more attempts would tell"},
+		"no end":       {Curve{{1, 40, 0}, {2, 40, 0}}, 2, 0, false, "nothing was tried with 3 workers; it takes about 35 attempts"},
+		"all refuse":   {Curve{{1, 0, 12}}, 0, 1, true, "not even 1 worker is stable: 12 of 12 refused"},
+		"a gap":        {Curve{{1, 40, 0}, {4, 0, 20}}, 1, 4, false, "nothing was tried with 2 workers"},
+		"one is none":  {Curve{{3, 90, 2}, {4, 0, 1}}, 3, 0, false, "3 workers are stable: 2 of 92 refused; not certain where it ends: 4 workers: 1 of 1 refused; about 1 more attempt would tell"},
+		"two are some": {Curve{{1, 40, 0}, {2, 0, 2}}, 1, 2, true, "2 workers: 2 of 2 refused"},
+		"low fails":    {Curve{{1, 10, 30}, {2, 400, 0}}, 0, 1, true, "not even 1 worker"},
+		"between":      {Curve{{1, 400, 0}, {2, 18, 2}}, 1, 0, false, "2 workers: 2 of 20 refused, and more of the same would not tell"},
 	} {
 		v := c.curve.Verdict()
 		if v.Stable != c.stable || v.Failing != c.failing || v.Certain != c.certain || !strings.Contains(v.Text, c.text) || v.Certain != (v.Missing == "") {

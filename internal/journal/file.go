@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,14 +49,18 @@ func (e *VersionError) Error() string {
 }
 
 // isDamaged tells an error of a file whose content is wrong.
-func isDamaged(err error) bool {
+func isDamaged(err error) bool { return isOne(err, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) }
+
+// isOnReadOnly tells an error of a file beside which nothing can be written.
+func isOnReadOnly(err error) bool {
+	return isOne(err, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+}
+
+// isOne tells whether an error has one of these codes.
+func isOne(err error, codes ...int) bool {
 	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
 	const primary = 0xff // the rest says it more exactly
-	code := e.Code() & primary
-	return code == sqlite3.SQLITE_CORRUPT || code == sqlite3.SQLITE_NOTADB
+	return errors.As(err, &e) && slices.Contains(codes, e.Code()&primary)
 }
 
 // file is the sink of a gateway.

@@ -16,13 +16,22 @@ type Reader struct {
 	db *sql.DB
 }
 
-// Read opens a journal to be read. It fails with [fs.ErrNotExist] if there is none, and
-// with a [*VersionError] if a newer weir has made it.
+// Read opens a journal to be read, also one on a medium that cannot be written. It fails
+// with [fs.ErrNotExist] if there is none, and with a [*VersionError] if a newer weir has
+// made it.
 func Read(path string) (*Reader, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", address(path, "mode=ro", "_pragma=busy_timeout(5000)", "_pragma=query_only(1)"))
+	r, err := read(path)
+	if err != nil && isOnReadOnly(err) {
+		return read(path, "immutable=1") // nobody else writes it then
+	}
+	return r, err
+}
+
+func read(path string, more ...string) (*Reader, error) {
+	db, err := sql.Open("sqlite", address(path, append([]string{"mode=ro", "_pragma=busy_timeout(5000)", "_pragma=query_only(1)"}, more...)...))
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +128,7 @@ func (p *pages) fetch(ctx context.Context) error {
 	for rows.Next() {
 		l, err := p.scan(rows)
 		if err != nil {
-			return err
+			return fmt.Errorf("the journal's row %d cannot be read: %w", l.seq, err)
 		}
 		p.read = append(p.read, l)
 		p.after = l.key

@@ -10,6 +10,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/weirhq/weir/internal/dashboard"
+	"github.com/weirhq/weir/pool"
 )
 
 // press does what a key is for.
@@ -299,7 +300,7 @@ func (s *screen) askLimit() {
 	name := s.laneName(l.Lane)
 	s.ask = &question{text: "limit of " + name + " (0: learned again): ", isText: true, digits: true}
 	s.ask.answer = func(typed string) {
-		const most = 10_000
+		const most = pool.MaxFixed
 		n, err := strconv.Atoi(typed)
 		if err != nil || n > most {
 			s.say(fmt.Sprintf("not done: a limit is a number up to %d", most))

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/weirhq/weir/limit"
@@ -12,32 +13,36 @@ const MaxFixed = 1000
 
 // byHand is what a person has said of an account and its lanes. It is not kept.
 type byHand struct {
-	held  bool           // nothing starts in the account
-	fixed map[string]int // limits by lane; empty name: the account's
+	held  map[string]bool // lanes in which nothing starts; empty name: the account
+	fixed map[string]int  // limits by lane; empty name: the account's
+}
+
+// key is the name under which what is done by hand is kept, of the lane or account that
+// is shown under another; false: there is none.
+func (p *Pool) key(shown string) (key string, ok bool) {
+	if shown == p.cfg.Name {
+		return "", true
+	}
+	name, ok := strings.CutPrefix(shown, p.cfg.Name+"/")
+	return name, ok && p.lanes[name] != nil
 }
 
 // Hold lets nothing start in the lane of that name, as it is shown, or with the
 // account's name in all of its lanes, until [Pool.Resume]. What runs goes on, what comes
 // waits. It returns how many there are of that name: 0 or 1.
 func (p *Pool) Hold(now time.Time, name string) int {
-	if name == p.cfg.Name {
-		if !p.byHand.held {
-			p.byHand.held = true
-			p.emit(now, Event{Kind: Paused, Lane: name, Reason: ReasonByHand})
-		}
-		return 1
+	key, ok := p.key(name)
+	if !ok {
+		return 0
 	}
-	for _, l := range p.lanes {
-		if l.fullName != name {
-			continue
+	if !p.byHand.held[key] {
+		if p.byHand.held == nil {
+			p.byHand.held = map[string]bool{}
 		}
-		if !l.held {
-			l.held = true
-			p.emit(now, Event{Kind: Paused, Lane: name, Reason: ReasonByHand})
-		}
-		return 1
+		p.byHand.held[key] = true
+		p.emit(now, Event{Kind: Paused, Lane: name, Reason: ReasonByHand})
 	}
-	return 0
+	return 1
 }
 
 // ReasonByHand is the reason of events that a person has asked for.
@@ -45,14 +50,14 @@ const ReasonByHand = "by-hand"
 
 // unhold takes back what Hold has done to a lane, or to the account if it is nil.
 func (p *Pool) unhold(now time.Time, l *lane) int {
-	held, name := &p.byHand.held, p.cfg.Name
+	key, name := "", p.cfg.Name
 	if l != nil {
-		held, name = &l.held, l.fullName
+		key, name = l.name, l.fullName
 	}
-	if !*held {
+	if !p.byHand.held[key] {
 		return 0
 	}
-	*held = false
+	delete(p.byHand.held, key)
 	p.emit(now, Event{Kind: Opened, Lane: name, Reason: ReasonByHand})
 	return 1
 }
@@ -63,13 +68,8 @@ func (p *Pool) unhold(now time.Time, l *lane) int {
 // that is fixed. Running attempts are not cut. It returns how many there are of that
 // name: 0 or 1.
 func (p *Pool) Fix(now time.Time, name string, n int) int {
-	key, found := "", name == p.cfg.Name
-	for _, l := range p.lanes {
-		if l.fullName == name {
-			key, found = l.name, true
-		}
-	}
-	if !found {
+	key, ok := p.key(name)
+	if !ok {
 		return 0
 	}
 	n = min(max(n, 0), MaxFixed)
@@ -122,26 +122,18 @@ func (p *Pool) accountBounds() limit.Config {
 }
 
 // IsByHand tells whether a person has held or fixed something that holds still.
-func (p *Pool) IsByHand() bool {
-	if p.byHand.held || len(p.byHand.fixed) > 0 {
-		return true
-	}
-	for _, l := range p.lanes {
-		if l.held {
-			return true
-		}
-	}
-	return false
-}
+func (p *Pool) IsByHand() bool { return len(p.byHand.held)+len(p.byHand.fixed) > 0 }
 
 // isHeld tells whether a person has stopped the lane.
-func (p *Pool) isHeld(l *lane) bool { return p.byHand.held || l.held }
+func (p *Pool) isHeld(l *lane) bool {
+	return len(p.byHand.held) > 0 && (p.byHand.held[""] || p.byHand.held[l.name])
+}
 
 // mayRetry tells that a request waits to be retried in a lane which no person has
 // stopped: others keep nobody waiting.
 func (p *Pool) mayRetry() bool {
 	for _, l := range p.lanes {
-		if l.retrying > 0 && !l.held {
+		if l.retrying > 0 && !p.isHeld(l) {
 			return true
 		}
 	}
@@ -151,9 +143,9 @@ func (p *Pool) mayRetry() bool {
 // heldSnapshot says for people that a lane is stopped; nil: it is not.
 func (p *Pool) heldSnapshot(l *lane) *HoldSnapshot {
 	switch {
-	case p.byHand.held:
+	case p.byHand.held[""]:
 		return &HoldSnapshot{Whole: true}
-	case l.held:
+	case p.byHand.held[l.name]:
 		return &HoldSnapshot{}
 	}
 	return nil

@@ -83,7 +83,6 @@ type lane struct {
 	verdicts [kinds]uint64
 	lastUsed time.Time
 	tells    tells // refusals that spoke about this lane's limit alone
-	held     bool  // by hand
 }
 
 // A Closure says why and until when a lane or an account takes no requests.
@@ -431,7 +430,7 @@ func (p *Pool) forgetIdle() bool {
 	var oldest *lane
 	for _, l := range p.lanes {
 		switch {
-		case l.running > 0, l.held, p.byHand.fixed[l.name] > 0:
+		case l.running > 0, p.byHand.held[l.name], p.byHand.fixed[l.name] > 0:
 		case oldest == nil || l.closed == nil && oldest.closed != nil:
 			oldest = l
 		case (l.closed == nil) == (oldest.closed == nil) && l.lastUsed.Before(oldest.lastUsed):

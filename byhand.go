@@ -1,7 +1,6 @@
 package weir
 
 import (
-	"strings"
 	"time"
 
 	"github.com/weirhq/weir/pool"
@@ -56,10 +55,9 @@ func (g *Governor) each(do func(*pool.Pool, time.Time) int) int {
 // of its own and its account's. It costs much less than a snapshot. 0: there is no such
 // lane.
 func (g *Governor) LimitOf(lane string) int {
-	provider, rest, _ := strings.Cut(lane, "/")
-	fingerprint, model, _ := strings.Cut(rest, "/")
+	account, model := splitLane(lane)
 	g.mu.Lock()
-	a := g.accounts[provider+"/"+fingerprint]
+	a := g.accounts[account]
 	g.mu.Unlock()
 	if a == nil {
 		return 0

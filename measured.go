@@ -20,14 +20,22 @@ type Measurement struct {
 
 // split returns the lane's account and model.
 func (m Measurement) split() (account, model string, err error) {
-	parts := strings.SplitN(m.Lane, "/", 3)
-	if len(parts) < 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
+	account, model = splitLane(m.Lane)
+	if checkAccount(account) != nil || model == "" {
 		return "", "", fmt.Errorf("weir: %q is no lane: want provider/account/model", m.Lane)
 	}
 	if m.Stable < 1 || m.Stable > pool.MaxFixed {
 		return "", "", fmt.Errorf("weir: %d is no limit: want 1 to %d", m.Stable, pool.MaxFixed)
 	}
-	return parts[0] + "/" + parts[1], parts[2], nil
+	return account, model, nil
+}
+
+// splitLane parts a lane's name, as it is shown, into its account's and its model's, which
+// may have slashes itself.
+func splitLane(lane string) (account, model string) {
+	provider, rest, _ := strings.Cut(lane, "/")
+	whose, model, _ := strings.Cut(rest, "/")
+	return provider + "/" + whose, model
 }
 
 // checkAccount tells whether a name is one of an account, as it is shown.
@@ -63,14 +71,19 @@ func (s *State) Measured(now time.Time, m Measurement) error {
 	if err != nil {
 		return err
 	}
-	kept := s.Accounts[name]
-	if err := kept.Measured(now, model, m.Stable, m.AtLeast, m.Levels); err != nil {
+	return s.change(name, func(kept *pool.State) error { return kept.Measured(now, model, m.Stable, m.AtLeast, m.Levels) })
+}
+
+// change changes what is kept of an account; with an error nothing does.
+func (s *State) change(account string, do func(*pool.State) error) error {
+	kept := s.Accounts[account]
+	if err := do(&kept); err != nil {
 		return err
 	}
 	if s.Accounts == nil {
 		s.Version, s.Accounts = StateVersion, map[string]pool.State{}
 	}
-	s.Accounts[name] = kept
+	s.Accounts[account] = kept
 	return nil
 }
 
@@ -96,15 +109,7 @@ func (s *State) Flag(now time.Time, account, code, hint string) error {
 	if err := checkAccount(account); err != nil {
 		return err
 	}
-	kept := s.Accounts[account]
-	if err := kept.Flag(now, code, hint); err != nil {
-		return err
-	}
-	if s.Accounts == nil {
-		s.Version, s.Accounts = StateVersion, map[string]pool.State{}
-	}
-	s.Accounts[account] = kept
-	return nil
+	return s.change(account, func(kept *pool.State) error { return kept.Flag(now, code, hint) })
 }
 
 // Fingerprint returns the short name of a credential's account, as a governor with this

@@ -132,6 +132,9 @@ func (p *Pool) isHeld(l *lane) bool {
 // mayRetry tells that a request waits to be retried in a lane which no person has
 // stopped: others keep nobody waiting.
 func (p *Pool) mayRetry() bool {
+	if len(p.byHand.held) == 0 {
+		return p.retrying > 0
+	}
 	for _, l := range p.lanes {
 		if l.retrying > 0 && !p.isHeld(l) {
 			return true

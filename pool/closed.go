@@ -125,6 +125,6 @@ func (p *Pool) Resume(now time.Time, name string) int {
 
 // nextMidnight is the end of the provider's day, which is reckoned in UTC+8.
 func nextMidnight(now time.Time) time.Time {
-	local := now.In(time.FixedZone("UTC+8", 8*60*60))
+	local := now.In(provider.Zone())
 	return time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, local.Location())
 }

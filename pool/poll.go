@@ -67,7 +67,7 @@ func (p *Pool) gate(now time.Time, l *lane) admission.Gate {
 // in the lane: optional work stands back while a request waits to be retried,
 // leaves the last slot to a person at work, and alone looks out for a second.
 func (p *Pool) background(now time.Time, l *lane) time.Time {
-	if p.retrying > 0 && p.mayRetry() {
+	if p.mayRetry() {
 		return time.Time{}
 	}
 	if min(l.limit.Stable(), p.limit.Stable()) < 2 {

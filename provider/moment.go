@@ -80,6 +80,9 @@ func bounded(nanoseconds float64) time.Duration {
 	return time.Duration(nanoseconds)
 }
 
+// Zone returns UTC+8, by which Z.AI and BigModel reckon their days.
+func Zone() *time.Location { return china }
+
 // china is the zone of Z.AI's and BigModel's naive times, on both hosts and in both
 // languages. Measured: an answer of 2026-09-11T14:45:20Z named "2026-09-12
 // 00:35:41", the host's own usage page 2026-09-11T16:35:41Z.

@@ -72,14 +72,7 @@ func entries(c evidence.Course) [][2]string {
 	if len(c.Limit) > 0 {
 		all = append(all, [2]string{"limit", limit})
 	}
-	return append(all, [2]string{"bad", refusals(max(c.Refusals, len(c.Refused)))})
-}
-
-func refusals(n int) string {
-	if n == 1 {
-		return "1 refusal"
-	}
-	return strconv.Itoa(n) + " refusals"
+	return append(all, [2]string{"bad", evidence.Count(max(c.Refusals, len(c.Refused)), "refusal")})
 }
 
 func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/weirhq/weir"
@@ -100,17 +101,11 @@ func attemptsOf(verdicts []provider.Kind, tries []weir.Attempt) []dashboard.Atte
 
 // modelOf is the last part of a lane's name, which may have slashes itself.
 func modelOf(lane string) string {
-	const before = 2 // provider and account
-	slashes := 0
-	for i := range len(lane) {
-		if lane[i] != '/' {
-			continue
-		}
-		if slashes++; slashes == before {
-			return lane[i+1:]
-		}
+	parts := strings.SplitN(lane, "/", 3) // provider, account, model
+	if len(parts) < 3 {
+		return lane
 	}
-	return lane
+	return parts[2]
 }
 
 // fillHistory lets the page show the day before the gateway began, as far as the

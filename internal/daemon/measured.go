@@ -2,8 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -39,9 +37,9 @@ func LookOut(ctx context.Context, dir, provider, credential string) (Lookout, er
 		}
 		return l, nil
 	}
-	i, err := Find(ctx, dir)
+	i, err := findAsked(ctx, dir)
 	if err != nil {
-		return l, fmt.Errorf("a process uses the state directory, but no gateway that could be asked: %w", err)
+		return l, err
 	}
 	state, err := i.State(ctx)
 	if err != nil {
@@ -77,30 +75,7 @@ type flagOrder struct {
 // tell gives an order to the gateway that runs with a state directory or, if none does,
 // carries it out in what the last one has kept.
 func tell(ctx context.Context, dir, path string, what any, do func(*weir.State) error) error {
-	s, err := OpenStore(dir)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	if s.ReadOnly() {
-		i, err := Find(ctx, dir)
-		if err != nil {
-			return fmt.Errorf("a process uses the state directory, but no gateway that could be told: %w", err)
-		}
-		return i.order(ctx, path, what, nil)
-	}
-	state, err := s.Load()
-	if err != nil {
-		return err
-	}
-	if state == nil {
-		state = &weir.State{Version: weir.StateVersion}
-	}
-	if state.Version != weir.StateVersion {
-		return fmt.Errorf("%s has version %d, and this weir knows %d", filepath.Join(dir, stateFile), state.Version, weir.StateVersion)
-	}
-	if err := do(state); err != nil {
-		return err
-	}
-	return s.Save(*state)
+	return settled(ctx, dir,
+		func(i *Instance) error { return i.order(ctx, path, what, nil) },
+		func(s *weir.State) (bool, error) { return true, do(s) })
 }

@@ -246,29 +246,52 @@ func (s *Store) Leave() error { return s.lock.Close() }
 // Resume opens what is closed, in the gateway that runs with a state directory
 // or, if none does, in what it has kept. An empty lane means everything.
 func Resume(ctx context.Context, dir, lane string) (opened int, err error) {
+	err = settled(ctx, dir, func(i *Instance) (err error) {
+		opened, err = i.Resume(ctx, lane)
+		return err
+	}, func(s *weir.State) (changed bool, err error) {
+		opened = s.Resume(lane)
+		return opened > 0, nil
+	})
+	return opened, err
+}
+
+// settled lets the gateway that runs with a state directory be told something or, if none
+// does, what the last one has kept be changed.
+func settled(ctx context.Context, dir string, running func(*Instance) error, kept func(*weir.State) (changed bool, err error)) error {
 	s, err := OpenStore(dir)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer s.Close()
 	if s.ReadOnly() { // only then is what it announces not a dead gateway's
-		return resumeRunning(ctx, dir, lane)
+		i, err := findAsked(ctx, dir)
+		if err != nil {
+			return err
+		}
+		return running(i)
 	}
 	state, err := s.Load()
-	if err != nil || state == nil {
-		return 0, err
+	if err != nil {
+		return err
+	}
+	if state == nil {
+		state = &weir.State{Version: weir.StateVersion}
 	}
 	if state.Version != weir.StateVersion {
-		return 0, fmt.Errorf("%s has version %d, and this weir knows %d", filepath.Join(dir, stateFile), state.Version, weir.StateVersion)
+		return fmt.Errorf("%s has version %d, and this weir knows %d", filepath.Join(dir, stateFile), state.Version, weir.StateVersion)
 	}
-	opened = state.Resume(lane)
-	return opened, s.Save(*state)
+	if changed, err := kept(state); err != nil || !changed {
+		return err
+	}
+	return s.Save(*state)
 }
 
-func resumeRunning(ctx context.Context, dir, lane string) (int, error) {
+// findAsked is [Find] where a process uses the state directory.
+func findAsked(ctx context.Context, dir string) (*Instance, error) {
 	i, err := Find(ctx, dir)
 	if err != nil {
-		return 0, fmt.Errorf("a process uses the state directory, but no gateway that could be asked: %w", err)
+		return nil, fmt.Errorf("a process uses the state directory, but no gateway that could be asked: %w", err)
 	}
-	return i.Resume(ctx, lane)
+	return i, nil
 }

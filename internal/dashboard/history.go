@@ -318,7 +318,9 @@ func (h *history) fill(now time.Time, past iter.Seq[Past]) {
 		from = now
 		for _, p := range last {
 			for _, s := range p.Running {
-				from = earlier(from, s.From)
+				if s.From.Before(from) {
+					from = s.From
+				}
 			}
 		}
 	}
@@ -333,13 +335,6 @@ func (h *history) fill(now time.Time, past iter.Seq[Past]) {
 			h.fillOne(now, from, lane, all)
 		}
 	}
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // fillOne fills the buckets of one lane, or of all together if its name is empty, from a

@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
 	"time"
@@ -118,9 +117,6 @@ func (s *Server) since(n uint64) ([]Request, uint64) {
 	}
 	return all, s.ended
 }
-
-// ErrUnknown says that there is nothing of that name.
-var ErrUnknown = errors.New("there is nothing of that name")
 
 // How old a view may be that several watchers share, and one of which only what changes
 // slowly is wanted.

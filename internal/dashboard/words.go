@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/weirhq/weir/internal/evidence"
 	"github.com/weirhq/weir/pool"
 )
 
@@ -24,7 +25,7 @@ func (v *View) words() string {
 	}
 	switch {
 	case v.Draining:
-		return fmt.Sprintf("going down: %s still to finish", count(v.Running+v.Queued, "request"))
+		return fmt.Sprintf("going down: %s still to finish", evidence.Count(v.Running+v.Queued, "request"))
 	case gravest != "":
 		return gravest
 	case len(v.Lanes) == 0:
@@ -112,11 +113,4 @@ func seconds(d time.Duration) string {
 		return fmt.Sprintf("%d min", int(math.Ceil(d.Minutes())))
 	}
 	return fmt.Sprintf("%.1f h", d.Hours())
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

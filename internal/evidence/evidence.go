@@ -102,7 +102,7 @@ func (l Level) Missing() int {
 }
 
 func (l Level) String() string {
-	return fmt.Sprintf("%s: %d of %d refused", workers(l.Level), l.Refused, l.Attempts())
+	return fmt.Sprintf("%s: %d of %d refused", Workers(l.Level), l.Refused, l.Attempts())
 }
 
 // A Curve is what became of attempts by level, in any order, each level once.
@@ -159,7 +159,7 @@ func (c Curve) Verdict() Verdict {
 	var said []string
 	if stable != nil {
 		v.Stable = stable.Level
-		said = append(said, fmt.Sprintf("%s stable: %d of %d refused", are(stable.Level), stable.Refused, stable.Attempts()))
+		said = append(said, fmt.Sprintf("%s stable: %d of %d refused", WorkersAre(stable.Level), stable.Refused, stable.Attempts()))
 	}
 	if failing != nil {
 		v.Failing = failing.Level
@@ -193,31 +193,29 @@ func missing(levels []Level, v Verdict) string {
 	}
 	switch n := l.Missing(); {
 	case l.Attempts() == 0:
-		return fmt.Sprintf("nothing was tried with %s; it takes about %d attempts", workers(next), n)
+		return fmt.Sprintf("nothing was tried with %s; it takes about %d attempts", Workers(next), n)
 	case n < 0:
 		return fmt.Sprintf("%s, and more of the same would not tell", l)
 	default:
-		return fmt.Sprintf("%s; about %s would tell", l, more(n))
+		return fmt.Sprintf("%s; about %s would tell", l, Count(n, "more attempt"))
 	}
 }
 
-func more(n int) string {
+// Count says a number of things: "1 refusal", "3 refusals".
+func Count(n int, what string) string {
 	if n == 1 {
-		return "1 more attempt"
+		return "1 " + what
 	}
-	return fmt.Sprintf("%d more attempts", n)
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
-func workers(n int) string {
-	if n == 1 {
-		return "1 worker"
-	}
-	return fmt.Sprintf("%d workers", n)
-}
+// Workers says a level in words: "1 worker", "3 workers".
+func Workers(n int) string { return Count(n, "worker") }
 
-func are(n int) string {
+// WorkersAre is [Workers] with its verb.
+func WorkersAre(n int) string {
 	if n == 1 {
 		return "1 worker is"
 	}
-	return fmt.Sprintf("%d workers are", n)
+	return Workers(n) + " are"
 }

@@ -207,9 +207,9 @@ func (p *Plan) sentence(a Answer) string {
 	case a.Low == 0:
 		return fmt.Sprintf("not even 1 worker is stable: %d of %d refused", next.Refused, next.Attempts())
 	case a.Open:
-		return fmt.Sprintf("%s stable: %d of %d refused; more were not tried", areWorkers(a.Low), borne.Refused, borne.Attempts())
+		return fmt.Sprintf("%s stable: %d of %d refused; more were not tried", evidence.WorkersAre(a.Low), borne.Refused, borne.Attempts())
 	}
-	text := fmt.Sprintf("%s stable: %d of %d refused; %s: %d of %d", areWorkers(a.Low), borne.Refused, borne.Attempts(), workers(a.Low+1), next.Refused, next.Attempts())
+	text := fmt.Sprintf("%s stable: %d of %d refused; %s: %d of %d", evidence.WorkersAre(a.Low), borne.Refused, borne.Attempts(), evidence.Workers(a.Low+1), next.Refused, next.Attempts())
 	if !borne.Stable() {
 		text += " (some are refused whatever is in flight)"
 	}
@@ -263,18 +263,4 @@ func likeliest(shares []float64) int {
 		}
 	}
 	return best
-}
-
-func workers(n int) string {
-	if n == 1 {
-		return "1 worker"
-	}
-	return fmt.Sprintf("%d workers", n)
-}
-
-func areWorkers(n int) string {
-	if n == 1 {
-		return "1 worker is"
-	}
-	return fmt.Sprintf("%d workers are", n)
 }

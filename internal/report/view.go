@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/weirhq/weir/provider"
 )
 
 // A view is a report as people read it, whatever it is written in.
@@ -80,7 +82,7 @@ func (r *Report) facts() []fact {
 		{"Account", []string{r.Account + " (a fingerprint of the key, made by weir; it means nothing elsewhere)"}},
 		{"Plan, as the user says", []string{plan}},
 		{"Time zone of the user", []string{fmt.Sprintf("%s (UTC%s): %s to %s", r.Zone.Name, r.Zone.Offset, r.local(r.From), r.local(r.To))}},
-		{"The provider's, UTC+8", []string{fmt.Sprintf("%s to %s", r.From.In(east()).Format(stamp), r.To.In(east()).Format(stamp))}},
+		{"The provider's, UTC+8", []string{fmt.Sprintf("%s to %s", r.From.In(provider.Zone()).Format(stamp), r.To.In(provider.Zone()).Format(stamp))}},
 		{"Tools", []string{r.tools()}},
 		{"Gateway", []string{fmt.Sprintf("weir %s on %s", r.Weir, r.System)}},
 		{"Attempts", []string{r.Counts.sentence()}},
@@ -214,7 +216,7 @@ func (c Code) view() codeView {
 	}
 	v.Text = strings.TrimSpace(v.Text)
 	for _, e := range c.Examples {
-		row := exampleRow{UTC: e.At.UTC().Format(stamp), East: e.At.In(east()).Format(stamp), ID: e.ID}
+		row := exampleRow{UTC: e.At.UTC().Format(stamp), East: e.At.In(provider.Zone()).Format(stamp), ID: e.ID}
 		if e.InFlight > 0 {
 			row.InFlight = strconv.Itoa(e.InFlight)
 		}

@@ -169,10 +169,7 @@ const stamp = "2006-01-02 15:04:05"
 
 func utc(t time.Time) string { return t.UTC().Format(stamp) + " UTC" }
 
-// east is the zone of the provider's own clock and of the moments in its messages.
-func east() *time.Location { return time.FixedZone("UTC+8", 8*60*60) }
-
 func (m *Moment) sentence() string {
 	return fmt.Sprintf("%s within a minute from %s, which is %s UTC+8. At most %d were in flight at once in that minute.",
-		count(m.Refused, "refusal"), utc(m.Begin), m.Begin.In(east()).Format(stamp), m.Most)
+		count(m.Refused, "refusal"), utc(m.Begin), m.Begin.In(provider.Zone()).Format(stamp), m.Most)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/weirhq/weir/internal/dashboard"
+	"github.com/weirhq/weir/internal/evidence"
 )
 
 // nowBody is the page that says it all: lanes, staircase, requests.
@@ -118,7 +119,7 @@ func (s *screen) staircase(height int) []line {
 	if len(s.view.Lanes) > 1 {
 		title = text(cut(s.laneName(s.lane), 24)+", last "+short(length), strong)
 	}
-	legend := line{{"█ in flight", runs}, {"  ", plain}, {"▁ limit", bound}, {"  ", plain}, {"× " + count(refused, "refusal"), bad}, {"  ", plain}, {"⧗ queued", waits}}
+	legend := line{{"█ in flight", runs}, {"  ", plain}, {"▁ limit", bound}, {"  ", plain}, {"× " + evidence.Count(refused, "refusal"), bad}, {"  ", plain}, {"⧗ queued", waits}}
 	steps := stairs(past, each, height-1, s.clock().In(s.now.Location()))
 	return append([]line{s.rule(title, legend)}, steps...)
 }

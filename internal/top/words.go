@@ -76,11 +76,3 @@ func percent(f float64) string {
 	}
 	return fmt.Sprintf("%.0f %%", 100*min(1, max(0, f)))
 }
-
-// count says a number of things: "1 refusal", "3 refusals".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
-}

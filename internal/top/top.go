@@ -59,15 +59,18 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT) // the terminal is closed; else a dump in the middle of the screen
+	// SIGHUP: the terminal is closed. SIGQUIT: else a dump in the middle of the screen.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT)
 	defer stop()
 	onlyASCII := o.ASCII || !isUTF8(o.Env)
-	return show(ctx, first, o.Connect, onlyASCII, tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithEnvironment(o.Env))
+	return show(ctx, first, o.Connect, onlyASCII, tea.WithoutSignalHandler(), tea.WithInput(o.In), tea.WithOutput(o.Out), tea.WithEnvironment(o.Env))
 }
 
-// show runs the program, and beside it what feeds it, until it ends.
+// show runs the program, and beside it what feeds it, until it ends. When ctx ends the
+// program is asked to quit as by a key: one whose context ends closes its input while it
+// still reads from it.
 func show(ctx context.Context, first Gateway, connect func(context.Context) (Gateway, error), onlyASCII bool, with ...tea.ProgramOption) error {
-	inner, cancel := context.WithCancel(ctx)
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	orders := make(chan order, 1)
 	s := newScreen(orders)
 	s.onlyASCII = onlyASCII
@@ -78,6 +81,7 @@ func show(ctx context.Context, first Gateway, connect func(context.Context) (Gat
 		func() { f.watch(inner, first) },
 		func() { f.obey(inner, orders) },
 		func() { f.tick(inner) },
+		func() { leave(ctx, inner, p.Quit, cancel) },
 	} {
 		feeding.Go(func() {
 			defer f.rescue()
@@ -90,12 +94,27 @@ func show(ctx context.Context, first Gateway, connect func(context.Context) (Gat
 	switch {
 	case errors.Is(err, tea.ErrProgramPanic):
 		return fmt.Errorf("the live view has a bug: %w", err)
-	case ctx.Err() != nil, errors.Is(err, tea.ErrInterrupted):
+	case ctx.Err() != nil:
 		return nil
 	case err != nil:
 		return fmt.Errorf("the terminal: %w", err)
 	}
 	return nil
+}
+
+// leave asks the program to quit when ctx ends, and kills it if it does not in time; inner
+// ends with the program.
+func leave(ctx, inner context.Context, quit, kill func()) {
+	const grace = 2 * time.Second
+	select {
+	case <-inner.Done():
+		return
+	case <-ctx.Done():
+	}
+	timer := time.AfterFunc(grace, kill)
+	defer timer.Stop()
+	quit()
+	<-inner.Done()
 }
 
 // checkTerminal tells why a view cannot be shown.

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -13,6 +14,8 @@ const (
 	sure     = 0.99 // share of belief that a limit must have to be the answer
 	settled  = 40   // attempts after which a level need not be free of refusals
 	closedBy = 5    // attempts that show that a level is refused, if nearly all are
+	restedBy = 15   // attempts at rest that show that a level is borne, if at most one in so many is refused
+	chance   = 0.2  // what more refusals than below must have as a probability, to be taken for the same
 )
 
 // A Trial is one start of which the level is known: so many streams were open when the
@@ -29,6 +32,9 @@ type Round struct {
 	// accepted. Where those are fewer, it is not known at which level each of the others
 	// was refused; what was accepted is among the Trials.
 	Burst, Taken int
+	// Slow says that it rested long before each start: no slot counted on, and no pause
+	// after a refusal still held.
+	Slow bool
 }
 
 // A Plan says which level to try next, and when enough is known. It is pure; all that
@@ -39,8 +45,10 @@ type Plan struct {
 	fresh       []int // levels that no round was aimed at, in random order
 	belief      *belief
 	curve       evidence.Curve
-	rounds      int
-	accepted    int // starts
+	rounds      []Round
+	slow        evidence.Curve // of the slow rounds
+	accepted    int            // starts
+	withdrawn   int            // refusals that slow rounds have shown to be for no level
 }
 
 // NewPlan returns a plan for the levels 1 to most and at most so many rounds.
@@ -54,10 +62,21 @@ func NewPlan(most, rounds int, random *rand.Rand) *Plan {
 
 // Add takes in a round.
 func (p *Plan) Add(r Round) {
-	p.rounds++
+	p.rounds = append(p.rounds, r)
+	p.weigh(r)
+	if r.Slow {
+		p.withdraw()
+	}
+}
+
+// weigh adds a round to what is counted and believed.
+func (p *Plan) weigh(r Round) {
 	for _, t := range r.Trials {
 		p.curve.Add(t.Level, t.Refused)
 		p.belief.saw(t.Level, t.Refused)
+		if r.Slow {
+			p.slow.Add(t.Level, t.Refused)
+		}
 		if !t.Refused {
 			p.accepted++
 		}
@@ -67,12 +86,48 @@ func (p *Plan) Add(r Round) {
 	}
 }
 
+// withdraw takes back what quick rounds were refused at levels, and in bursts no larger,
+// at which slow rounds are not: those refusals were for slots that still counted.
+func (p *Plan) withdraw() {
+	borne := 0
+	for _, l := range p.slow {
+		if l.Attempts() >= restedBy && restedBy*l.Refused <= l.Attempts() {
+			borne = max(borne, l.Level)
+		}
+	}
+	before, found := p.withdrawn, false
+	for i, r := range p.rounds {
+		if r.Slow {
+			continue
+		}
+		kept := slices.DeleteFunc(slices.Clone(r.Trials), func(t Trial) bool { return t.Refused && t.Level <= borne })
+		p.withdrawn += len(r.Trials) - len(kept)
+		r.Trials = kept
+		if r.Taken < r.Burst && r.Taken < borne {
+			p.withdrawn += r.Burst - r.Taken
+			r.Burst = r.Taken
+			found = true
+		}
+		p.rounds[i] = r
+	}
+	if p.withdrawn == before && !found {
+		return
+	}
+	p.belief, p.curve, p.slow, p.accepted = newBelief(p.most), nil, nil, 0
+	for _, r := range p.rounds {
+		p.weigh(r)
+	}
+}
+
 // Next returns the level of the next round; 0: enough is known, or the bound is reached.
 func (p *Plan) Next() int {
-	if p.rounds >= p.bound || p.Done() {
+	if len(p.rounds) >= p.bound || p.Done() {
 		return 0
 	}
 	shares := p.belief.shares()
+	if p.Slow() {
+		return likeliest(shares) + 1
+	}
 	// Each level once, in random order, but for those about which a round would say
 	// nothing new.
 	for len(p.fresh) > 0 {
@@ -98,7 +153,15 @@ func (p *Plan) Next() int {
 }
 
 // Done tells that more rounds would not change what is said.
-func (p *Plan) Done() bool {
+func (p *Plan) Done() bool { return p.isCounted() && !p.isMixed() }
+
+// Slow tells that the next round has to rest long before each start: all is counted, but
+// the level that seems to be refused was accepted at times. That may be a provider which
+// is not strict, or slots that count on after their end, which a rest tells apart.
+func (p *Plan) Slow() bool { return p.isCounted() && p.isMixed() }
+
+// isCounted tells that one limit is believed in and that the counts carry it.
+func (p *Plan) isCounted() bool {
 	shares := p.belief.shares()
 	best := likeliest(shares)
 	if shares[best] < sure {
@@ -108,6 +171,17 @@ func (p *Plan) Done() bool {
 		return false // if nothing is accepted, it is not for what is in flight; if much is, there is a limit
 	}
 	return (best == 0 || p.holds(best)) && (best == p.most || p.isClosed(best+1))
+}
+
+// isMixed tells that the level above the likeliest limit was accepted at times, and that
+// no slow rounds have shown that it is refused at rest as well.
+func (p *Plan) isMixed() bool {
+	best := likeliest(p.belief.shares())
+	if best == p.most || p.level(best+1).Accepted == 0 {
+		return false
+	}
+	slow := levelOf(p.slow, best+1)
+	return slow.Attempts() < closedBy || 3*slow.Refused < slow.Attempts()
 }
 
 // holds tells that enough was counted to say that a level is borne: its interval is
@@ -123,9 +197,28 @@ func (p *Plan) holds(level int) bool {
 			below.Accepted, below.Refused = below.Accepted+other.Accepted, below.Refused+other.Refused
 		}
 	}
-	low, _ := l.Interval()
-	_, usual := below.Interval()
-	return 4*l.Refused < l.Attempts() && low <= usual
+	return 4*l.Refused < l.Attempts() && excess(l, below) > chance
+}
+
+// excess returns the probability that of the refusals of both levels as many as there
+// were, or more, fall on the first, if both refuse alike (Fisher's exact test, one-sided).
+func excess(l, other evidence.Level) float64 {
+	n, m, refused := l.Attempts(), other.Attempts(), l.Refused+other.Refused
+	p := 0.0
+	for k := l.Refused; k <= min(n, refused); k++ {
+		if refused-k <= m {
+			p += math.Exp(logChoose(n, k) + logChoose(m, refused-k) - logChoose(n+m, refused))
+		}
+	}
+	return p
+}
+
+func logChoose(n, k int) float64 {
+	f := func(x int) float64 {
+		l, _ := math.Lgamma(float64(x + 1))
+		return l
+	}
+	return f(n) - f(k) - f(n-k)
 }
 
 // isClosed tells that enough was counted to say that a level is not borne.
@@ -135,8 +228,10 @@ func (p *Plan) isClosed(level int) bool {
 	return l.Failing() && (few || l.Attempts() >= settled/2)
 }
 
-func (p *Plan) level(n int) evidence.Level {
-	for _, l := range p.curve {
+func (p *Plan) level(n int) evidence.Level { return levelOf(p.curve, n) }
+
+func levelOf(c evidence.Curve, n int) evidence.Level {
+	for _, l := range c {
 		if l.Level == n {
 			return l
 		}
@@ -148,20 +243,26 @@ func (p *Plan) level(n int) evidence.Level {
 func (p *Plan) Curve() evidence.Curve { return slices.Clone(p.curve) }
 
 // Rounds returns how many rounds there were.
-func (p *Plan) Rounds() int { return p.rounds }
+func (p *Plan) Rounds() int { return len(p.rounds) }
+
+// Withdrawn returns how many refusals were counted at first and are not any more.
+func (p *Plan) Withdrawn() int { return p.withdrawn }
 
 // Left guesses how many more rounds it takes.
 func (p *Plan) Left() int {
 	shares := p.belief.shares()
 	best := likeliest(shares)
-	n := max(len(p.fresh)/3, usualRounds-10-4*p.rounds) // nothing can be told at first
+	n := max(len(p.fresh)/3, usualRounds-10-4*len(p.rounds)) // nothing can be told at first
 	if best > 0 && !p.holds(best) {
 		n += max(1, p.level(best).Missing())
 	}
 	if best < p.most && !p.isClosed(best+1) {
 		n += max(1, closedBy-p.level(best+1).Attempts())
 	}
-	return min(n, p.bound-p.rounds)
+	if p.Slow() {
+		n = max(n, closedBy)
+	}
+	return min(n, p.bound-len(p.rounds))
 }
 
 // An Answer is where the limit lies.

@@ -118,7 +118,7 @@ func Run(ctx context.Context, cfg Config) Result {
 	err := r.all(inner)
 	cancel() // what still runs says nothing any more
 	r.streams.Wait()
-	res := Result{Answer: r.plan.Answer(), Levels: r.plan.Curve(), Rounds: r.plan.Rounds(), Calls: r.calls, Dropped: r.dropped, Took: time.Since(r.began)}
+	res := Result{Answer: r.plan.Answer(), Levels: r.plan.Curve(), Rounds: r.plan.Rounds(), Calls: r.calls, Dropped: r.dropped + r.plan.Withdrawn(), Took: time.Since(r.began)}
 	var stop *errStop
 	switch {
 	case ctx.Err() != nil:
@@ -174,6 +174,7 @@ func (r *runner) rest(ctx context.Context) error {
 	if r.pacing.asked > patience {
 		return &errStop{why: fmt.Sprintf("the provider asks to come back in %v", r.pacing.asked.Round(time.Second))}
 	}
+	r.pacing.slow = r.plan.Slow()
 	return sleep(ctx, time.Until(r.lastEnd.Add(r.pacing.next())))
 }
 
@@ -201,12 +202,14 @@ type pacing struct {
 	pause   time.Duration // after a refusal
 	asked   time.Duration // by the provider, after the last round
 	refused bool          // in the last round
+	slow    bool          // the next round rests long before each start
 	doubts  int           // refusals where there should have been room
 }
 
 const (
 	firstRest  = 600 * time.Millisecond
 	firstPause = 1500 * time.Millisecond
+	slowRest   = 5 * time.Second
 	mostPause  = time.Minute
 	mostDoubts = 3
 )
@@ -216,7 +219,15 @@ func newPacing() pacing { return pacing{usual: firstRest, pause: firstPause} }
 // next returns the rest that is due now.
 func (p *pacing) next() time.Duration {
 	if p.refused {
-		return max(p.pause, p.usual, p.asked)
+		return max(p.pause, p.between(), p.asked)
 	}
-	return max(p.usual, p.asked)
+	return max(p.between(), p.asked)
+}
+
+// between returns the rest between starts of one round.
+func (p *pacing) between() time.Duration {
+	if p.slow {
+		return max(p.usual, slowRest)
+	}
+	return p.usual
 }

@@ -183,7 +183,7 @@ func (g *gathering) goOn(ctx context.Context, s *stream, level int) (open int, e
 		if g.open(now) < level-1 || level == 1 {
 			return level, nil
 		}
-		if err := sleep(ctx, g.r.pacing.usual); err != nil {
+		if err := sleep(ctx, g.r.pacing.between()); err != nil {
 			return level, err
 		}
 		if g.open(time.Now()) < level-1 {
@@ -253,6 +253,7 @@ func (g *gathering) conclude() (again bool, err error) {
 	if r.doubtful(g) {
 		return true, nil
 	}
+	g.said.Slow = p.slow
 	r.plan.Add(g.said)
 	return false, nil
 }
@@ -269,6 +270,7 @@ func (r *runner) closed(g *gathering, afterRefusal bool) (again bool, err error)
 		r.dropped += len(g.all)
 	case r.doubtful(g):
 	default:
+		g.said.Slow = r.pacing.slow
 		r.plan.Add(g.said)
 		again = false
 	}

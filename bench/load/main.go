@@ -51,6 +51,7 @@ func scenarios() []scenario {
 		{"watch", "small requests that people can see, and not", watch},
 		{"page", "a page open on a gateway with 200 running and many waiting requests", page},
 		{"month", "the journal of a month, 200 000 requests", month},
+		{"line", "one line for a prompt", line},
 		{"mem", "memory of open streams and of waiting requests", memory},
 		{"s6", "clients that hang up", hangups},
 		{"s5", "64 streams by 16 workers on 4 slots, limit unknown", mission},

@@ -68,7 +68,8 @@ type file struct {
 	path     string
 	info     os.FileInfo // tells it from another at the same path
 	db       *sql.DB
-	requests *sql.Stmt
+	requests *sql.Stmt // inserts one
+	many     *sql.Stmt // inserts manyRows requests
 	changes  *sql.Stmt
 	age      time.Duration
 	size     int64
@@ -76,6 +77,10 @@ type file struct {
 }
 
 var _ sink = (*file)(nil)
+
+// manyRows is how many requests one statement inserts, where there are so many: each
+// statement costs as much as some rows.
+const manyRows = 32
 
 // walSize is how far the log beside the file grows, in bytes, while nobody reads long.
 const walSize = 4 << 20
@@ -138,11 +143,17 @@ func (f *file) prepare(path string) error {
 			return fmt.Errorf("%s, to version %d: %w", path, version+1, err)
 		}
 	}
-	if f.requests, err = f.db.Prepare(insert("requests", requestColumns)); err != nil {
-		return err
-	}
-	if f.changes, err = f.db.Prepare(insert("changes", changeColumns)); err != nil {
-		return err
+	for _, p := range []struct {
+		to   **sql.Stmt
+		text string
+	}{
+		{&f.requests, insert("requests", requestColumns, 1)},
+		{&f.many, insert("requests", requestColumns, manyRows)},
+		{&f.changes, insert("changes", changeColumns, 1)},
+	} {
+		if *p.to, err = f.db.Prepare(p.text); err != nil {
+			return err
+		}
 	}
 	return f.db.QueryRow(`SELECT max(coalesce((SELECT noted FROM requests ORDER BY seq DESC LIMIT 1), 0),
 		coalesce((SELECT noted FROM changes ORDER BY seq DESC LIMIT 1), 0))`).Scan(&f.last)
@@ -167,9 +178,9 @@ const (
 	changeColumns = `noted, at, kind, lane, "limit", level, reason, why, verdict, code, until, count`
 )
 
-func insert(table, columns string) string {
-	marks := strings.TrimSuffix(strings.Repeat("?,", strings.Count(columns, ",")+1), ",")
-	return "INSERT INTO " + table + " (" + columns + ") VALUES (" + marks + ")"
+func insert(table, columns string, rows int) string {
+	marks := "(?" + strings.Repeat(",?", strings.Count(columns, ",")) + ")"
+	return "INSERT INTO " + table + " (" + columns + ") VALUES " + marks + strings.Repeat(","+marks, rows-1)
 }
 
 // write implements sink.
@@ -179,10 +190,8 @@ func (f *file) write(rows []Row, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		if err := f.insert(tx, noted, r); err != nil {
-			return errors.Join(err, tx.Rollback())
-		}
+	if err := f.insert(tx, noted, rows); err != nil {
+		return errors.Join(err, tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {
 		_ = tx.Rollback() // a commit that fails for a lock leaves it open
@@ -203,22 +212,39 @@ func (f *file) note(now time.Time) int64 {
 	return t
 }
 
-func (f *file) insert(tx *sql.Tx, noted int64, r Row) (err error) {
-	switch r := r.(type) {
-	case Request:
-		_, err = tx.Stmt(f.requests).Exec(noted, r.ID, r.Lane, r.Session, r.Tool, r.Class, r.Dialect,
-			micros(r.Start), micros(r.Admitted), micros(r.End), r.Waited.Microseconds(), r.FirstByte.Microseconds(), r.InFlight,
-			r.Tries, pack(r), r.Verdict, r.Code, r.ProviderID, r.Status, r.Outcome, r.Bytes, r.KeptAlive)
-	case Change:
-		_, err = tx.Stmt(f.changes).Exec(noted, micros(r.At), r.Kind, r.Lane, r.Limit, r.Level, r.Reason, r.Why,
-			r.Verdict, r.Code, micros(r.Until), r.Count)
+func (f *file) insert(tx *sql.Tx, noted int64, rows []Row) error {
+	requests := make([]any, 0, len(rows)*(strings.Count(requestColumns, ",")+1))
+	for _, r := range rows {
+		switch r := r.(type) {
+		case Request:
+			requests = append(requests, noted, r.ID, r.Lane, r.Session, r.Tool, r.Class, r.Dialect,
+				micros(r.Start), micros(r.Admitted), micros(r.End), r.Waited.Microseconds(), r.FirstByte.Microseconds(), r.InFlight,
+				r.Tries, pack(r), r.Verdict, r.Code, r.ProviderID, r.Status, r.Outcome, r.Bytes, r.KeptAlive)
+		case Change:
+			if _, err := tx.Stmt(f.changes).Exec(noted, micros(r.At), r.Kind, r.Lane, r.Limit, r.Level, r.Reason, r.Why,
+				r.Verdict, r.Code, micros(r.Until), r.Count); err != nil {
+				return err
+			}
+		}
 	}
-	return err
+	one, many := tx.Stmt(f.requests), tx.Stmt(f.many)
+	width := strings.Count(requestColumns, ",") + 1
+	for len(requests) > 0 {
+		next, n := one, width
+		if len(requests) >= manyRows*width {
+			next, n = many, manyRows*width
+		}
+		if _, err := next.Exec(requests[:n]...); err != nil {
+			return err
+		}
+		requests = requests[n:]
+	}
+	return nil
 }
 
 // close implements sink.
 func (f *file) close() error {
-	err := errors.Join(f.requests.Close(), f.changes.Close())
+	err := errors.Join(f.requests.Close(), f.many.Close(), f.changes.Close())
 	return errors.Join(err, f.db.Close())
 }
 

@@ -20,12 +20,13 @@ const (
 )
 
 const (
-	batchSize = 256                    // rows of one transaction
-	batchWait = 250 * time.Millisecond // that a row waits for others
-	maxWaits  = 8192                   // rows in memory; more are lost
+	batchSize = 256         // rows of one transaction
+	batchWait = time.Second // that a row waits for others: a crash loses no more
+	maxWaits  = 8192        // rows in memory; more are lost
 	trimEvery = time.Minute
-	trimRows  = 10_000           // after which it is trimmed sooner
-	maxPause  = 30 * time.Second // between tries at a file that cannot be written
+	trimRows  = 10_000                 // after which it is trimmed sooner
+	minPause  = 250 * time.Millisecond // between tries at a file that cannot be written
+	maxPause  = 30 * time.Second
 )
 
 // Options set up a [Journal].

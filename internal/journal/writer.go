@@ -166,7 +166,7 @@ func (j *Journal) backOff(err error) {
 	if j.pause == 0 {
 		j.opts.Log.Warn("the journal cannot be written; requests go on, and it is tried again", "file", j.path, "error", err)
 	}
-	j.pause = min(max(2*j.pause, batchWait), maxPause)
+	j.pause = min(max(2*j.pause, minPause), maxPause)
 }
 
 // setAside makes room for a new file, and keeps the damaged one.

@@ -5,7 +5,6 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"html/template"
 	"net/http"
 	"slices"
@@ -105,26 +104,29 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	ticker := time.NewTicker(viewEvery)
 	defer ticker.Stop()
 	var seen uint64
-	var last []byte
+	view, last := new(bytes.Buffer), new(bytes.Buffer)
 	said := time.Time{}
 	for closing := false; ; {
 		v := s.shared(maxAge)
 		seen = v.conclude(s.since(seen))
-		data, err := json.Marshal(v)
-		if err != nil {
+		view.Reset()
+		view.WriteString("event: view\ndata: ")
+		if err := json.NewEncoder(view).Encode(v); err != nil {
 			return
 		}
+		view.WriteByte('\n') // the encoder has ended the line
 		now := s.cfg.Now()
-		kind := ""
-		switch same := rest(data); {
-		case !bytes.Equal(same, last) || closing:
-			kind, last = "view", same
+		var frame []byte
+		switch {
+		case !bytes.Equal(rest(view.Bytes()), rest(last.Bytes())) || closing:
+			frame = view.Bytes()
+			view, last = last, view
 		case now.Sub(said) >= beatEvery:
-			kind, data = "beat", []byte("{}")
+			frame = []byte("event: beat\ndata: {}\n\n")
 		}
-		if kind != "" {
+		if frame != nil {
 			_ = wire.SetWriteDeadline(time.Now().Add(patience)) // not all writers have one
-			if _, err := fmt.Fprintf(out, "event: %s\ndata: %s\n\n", kind, data); err != nil {
+			if _, err := out.Write(frame); err != nil {
 				return
 			}
 			if out.Flush() != nil {
@@ -145,7 +147,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// rest is a view's JSON after its first field, the moment.
+// rest is a view after its first field, the moment.
 func rest(data []byte) []byte {
 	_, after, _ := bytes.Cut(data, []byte(","))
 	return after

@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,25 +18,56 @@ type packed struct {
 	ProviderID string `json:"i,omitempty"`
 }
 
-// pack writes the attempts of a request as JSON; empty: there were none.
+// pack writes the attempts of a request as the JSON of [packed]; empty: there were none.
+// It is called for every request, so it does without reflection.
 func pack(r Request) string {
 	if len(r.Attempts) == 0 {
 		return ""
 	}
-	all := make([]packed, len(r.Attempts))
+	out := make([]byte, 0, 64*len(r.Attempts))
 	from := micros(r.Start)
 	for i, a := range r.Attempts {
-		all[i] = packed{Start: micros(a.Start) - from, InFlight: a.InFlight, Verdict: a.Verdict, Code: a.Code, ProviderID: a.ProviderID}
+		out = append(out, ",{\"s\":"...)
+		if i == 0 {
+			out[0] = '['
+		}
+		out = strconv.AppendInt(out, micros(a.Start)-from, 10)
 		if !a.End.IsZero() {
-			end := micros(a.End) - from
-			all[i].End = &end
+			out = strconv.AppendInt(append(out, `,"e":`...), micros(a.End)-from, 10)
+		}
+		if a.InFlight != 0 {
+			out = strconv.AppendInt(append(out, `,"n":`...), int64(a.InFlight), 10)
+		}
+		out = appendText(out, `,"v":`, a.Verdict)
+		out = appendText(out, `,"c":`, a.Code)
+		out = append(appendText(out, `,"i":`, a.ProviderID), '}')
+	}
+	return string(append(out, ']'))
+}
+
+// appendText writes a member, unless it is empty.
+func appendText(out []byte, name, text string) []byte {
+	switch {
+	case text == "":
+		return out
+	case isPlain(text):
+		return append(append(append(append(out, name...), '"'), text...), '"')
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil {
+		return out // a text can always be written
+	}
+	return append(append(out, name...), quoted...)
+}
+
+// isPlain tells a text that stands in JSON as it is.
+func isPlain(text string) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
 		}
 	}
-	data, err := json.Marshal(all)
-	if err != nil {
-		return "" // numbers and strings can always be written
-	}
-	return string(data)
+	return true
 }
 
 // unpack is the reverse of pack.
@@ -142,11 +174,7 @@ func (c *cursor) text() string {
 		return ""
 	}
 	s := c.rest[:i]
-	for j := range len(s) {
-		if s[j] == '\\' || s[j] < ' ' || s[j] >= utf8.RuneSelf {
-			c.lost = true
-		}
-	}
+	c.lost = c.lost || !isPlain(s)
 	c.rest = c.rest[i+1:]
 	return s
 }

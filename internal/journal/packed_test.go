@@ -27,6 +27,9 @@ func TestPackedAttemptsComeBack(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, r.Attempts) {
 			t.Fatalf("%s is %+v, %v; want %+v", pack(r), got, err, r.Attempts)
 		}
+		if got, err = unpackJSON(pack(r), micros(r.Start)); err != nil || !reflect.DeepEqual(got, r.Attempts) {
+			t.Fatalf("%s is %+v to a reader of JSON, %v; want %+v", pack(r), got, err, r.Attempts)
+		}
 	})
 }
 

@@ -53,6 +53,7 @@ type Daemon struct {
 	cancel    context.CancelCauseFunc
 	started   time.Time
 	draining  atomic.Bool
+	unsaved   atomic.Bool // what was learned last could not be written
 	serving   serving
 	open      connections
 	runs      *runs
@@ -339,17 +340,20 @@ func (d *Daemon) shutDown() {
 func (d *Daemon) keep(stop <-chan struct{}) {
 	ticker := time.NewTicker(saveEvery)
 	defer ticker.Stop()
-	failing := false
 	save := func() {
 		state, changed := d.governor.State()
+		failing := d.unsaved.Load()
 		if !changed && !failing {
 			return
 		}
 		err := d.store.Save(state)
 		if err != nil && !failing {
-			d.log.Warn("what is learned cannot be kept", "error", err)
+			d.log.Warn("what is learned cannot be kept; it is tried again", "error", err)
 		}
-		failing = err != nil
+		if err == nil && failing {
+			d.log.Info("what is learned is kept again")
+		}
+		d.unsaved.Store(err != nil)
 	}
 	for {
 		select {

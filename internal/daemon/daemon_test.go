@@ -301,6 +301,33 @@ func TestStateShowsEachLane(t *testing.T) {
 	}
 }
 
+// A gateway that cannot write what it learns says so, and says when it can again.
+func TestStateSaysWhetherWhatIsLearnedIsKept(t *testing.T) {
+	_, url := upstream(t, simulate.Config{})
+	g := start(t, Config{Upstreams: []string{url}})
+	isKept := func(want bool) func() bool {
+		return func() bool {
+			_, _, body := g.get("/weir/api/state")
+			return strings.Contains(body, fmt.Sprintf(`"persisted": %t`, want))
+		}
+	}
+	file := filepath.Join(g.dir, stateFile)
+	if err := os.RemoveAll(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(file, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, body := g.call("glm-5"); status != http.StatusOK {
+		t.Fatalf("status %d: %s", status, body)
+	}
+	g.until(patience, "it says that nothing is kept", isKept(false))
+	if err := os.RemoveAll(file); err != nil {
+		t.Fatal(err)
+	}
+	g.until(patience, "it says that all is kept again", isKept(true))
+}
+
 func TestMetricsHaveAllNames(t *testing.T) {
 	_, url := upstream(t, simulate.Config{Rules: refusing()})
 	g := start(t, Config{Upstreams: []string{url}})

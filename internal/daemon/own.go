@@ -87,7 +87,7 @@ func isHere(r *http.Request) bool {
 func (d *Daemon) state() State {
 	s := State{
 		Version: d.cfg.Version, PID: d.store.pid, Started: d.started, Listen: d.Addr(),
-		Upstream: d.Upstreams(), Persisted: !d.store.ReadOnly(), Runs: d.runs.titles(), Snapshot: d.governor.Snapshot(),
+		Upstream: d.Upstreams(), Persisted: !d.store.ReadOnly() && !d.unsaved.Load(), Runs: d.runs.titles(), Snapshot: d.governor.Snapshot(),
 	}
 	if d.journal != nil {
 		stats := d.journal.Stats()

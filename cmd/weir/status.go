@@ -85,6 +85,9 @@ func gatewayState(ctx context.Context, dir string) (*daemon.State, error) {
 func printStatus(out io.Writer, s *daemon.State) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "http://%s/weir/ (process %d, %s): %d running, %d queued\n", s.Listen, s.PID, s.Version, s.InFlight, s.Queued)
+	for _, note := range s.Notes {
+		fmt.Fprintf(&b, "  ! %s\n", note)
+	}
 	for _, who := range callers(s) {
 		fmt.Fprintf(&b, "  %s\n", who)
 	}

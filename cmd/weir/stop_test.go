@@ -35,6 +35,16 @@ func TestStatusNamesWhoCalls(t *testing.T) {
 	}
 }
 
+func TestStatusSaysWhatIsNotKept(t *testing.T) {
+	var out strings.Builder
+	if err := printStatus(&out, &daemon.State{Notes: []string{"the journal lacks 3 rows"}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "\n  ! the journal lacks 3 rows\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q has no %q", out.String(), want)
+	}
+}
+
 func TestStatusNamesAnAccountThatBinds(t *testing.T) {
 	account := pool.Snapshot{Account: "zai/1", Limit: 1, Fixed: 1, InFlight: 1, Why: "1 is fixed by hand", Lanes: []pool.LaneSnapshot{{Lane: "zai/1/glm-5", Limit: 3, Why: "3 is stable"}}}
 	var out strings.Builder

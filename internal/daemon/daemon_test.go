@@ -322,6 +322,13 @@ func TestStateSaysWhetherWhatIsLearnedIsKept(t *testing.T) {
 		t.Fatalf("status %d: %s", status, body)
 	}
 	g.until(patience, "it says that nothing is kept", isKept(false))
+	const says = "what is learned cannot be written"
+	if _, _, body := g.get("/weir/api/state"); !strings.Contains(body, says) {
+		t.Errorf("%s does not say %q", body, says)
+	}
+	if got := g.notes(); len(got) != 1 || !strings.HasPrefix(got[0], says) {
+		t.Errorf("notes %q", got)
+	}
 	if err := os.RemoveAll(file); err != nil {
 		t.Fatal(err)
 	}

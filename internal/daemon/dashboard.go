@@ -27,6 +27,7 @@ func (d *Daemon) newDashboard() *dashboard.Server {
 		About: func() dashboard.View {
 			return dashboard.View{
 				Version: d.cfg.Version, Listen: d.Addr(), Upstream: d.Upstreams(), PID: os.Getpid(), Started: d.started, Draining: d.draining.Load(),
+				Notes: d.notes(),
 			}
 		},
 		Snapshot: func() weir.Snapshot { return d.governor.Snapshot() },

@@ -8,6 +8,7 @@ import (
 
 	"github.com/weirhq/weir"
 	"github.com/weirhq/weir/internal/dashboard"
+	"github.com/weirhq/weir/internal/evidence"
 	"github.com/weirhq/weir/internal/journal"
 	"github.com/weirhq/weir/proxy"
 )
@@ -20,6 +21,7 @@ type State struct {
 	Listen    string         `json:"listen"`
 	Upstream  string         `json:"upstream"`
 	Persisted bool           `json:"persisted"`         // what is learned is kept
+	Notes     []string       `json:"notes"`             // what is not as it should be, for people
 	Runs      []string       `json:"runs"`              // of tools, that live: "opencode in ~/shop"
 	Journal   *journal.Stats `json:"journal,omitempty"` // its rows since the start; nil: none is kept
 	weir.Snapshot
@@ -87,13 +89,32 @@ func isHere(r *http.Request) bool {
 func (d *Daemon) state() State {
 	s := State{
 		Version: d.cfg.Version, PID: d.store.pid, Started: d.started, Listen: d.Addr(),
-		Upstream: d.Upstreams(), Persisted: !d.store.ReadOnly() && !d.unsaved.Load(), Runs: d.runs.titles(), Snapshot: d.governor.Snapshot(),
+		Upstream: d.Upstreams(), Persisted: !d.store.ReadOnly() && !d.unsaved.Load(), Notes: d.notes(), Runs: d.runs.titles(), Snapshot: d.governor.Snapshot(),
 	}
 	if d.journal != nil {
 		stats := d.journal.Stats()
 		s.Journal = &stats
 	}
 	return s
+}
+
+// notes says what is not kept, for people.
+func (d *Daemon) notes() []string {
+	all := []string{}
+	switch {
+	case d.store.ReadOnly():
+		all = append(all, "another weir uses the state directory: what is learned here is not kept, and no journal is")
+	case d.unsaved.Load():
+		all = append(all, "what is learned cannot be written: the log says why")
+	}
+	stats := d.journal.Stats()
+	if stats.Failing {
+		all = append(all, "the journal cannot be written: the log says why")
+	}
+	if stats.Lost > 0 {
+		all = append(all, "the journal lacks "+evidence.Count(int(stats.Lost), "row"))
+	}
+	return all
 }
 
 func reply(w http.ResponseWriter, status int, v any) {

@@ -27,6 +27,7 @@ type View struct {
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started"`
 	Draining bool      `json:"draining"` // it is going down
+	Notes    []string  `json:"notes"`    // what is not as it should be, such as a journal that cannot be written
 
 	Running  int    `json:"running"`
 	Queued   int    `json:"queued"`   // those to be retried included

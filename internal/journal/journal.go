@@ -62,6 +62,7 @@ type Journal struct {
 	lost    int64
 	closed  bool
 	off     bool  // nothing can be kept until the next start
+	failing bool  // the last write failed, or the file cannot be opened
 	batch   []Row // being written; kept if that fails. Only the writer changes it
 
 	// The writer's own.
@@ -79,6 +80,7 @@ type Stats struct {
 	Written int64 `json:"written"`
 	Waiting int64 `json:"waiting"` // for the disk
 	Lost    int64 `json:"lost"`
+	Failing bool  `json:"failing"` // it could not be written the last time
 }
 
 // Open begins a journal at a path. The file is opened in the background: one that is
@@ -135,7 +137,7 @@ func (j *Journal) Stats() Stats {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return Stats{Written: j.written, Waiting: int64(len(j.waiting) + len(j.batch)), Lost: j.lost}
+	return Stats{Written: j.written, Waiting: int64(len(j.waiting) + len(j.batch)), Lost: j.lost, Failing: j.failing}
 }
 
 // Close writes what waits and closes the file. Rows that come later are lost. It may be

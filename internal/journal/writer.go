@@ -106,7 +106,7 @@ func (j *Journal) flush() {
 		j.mu.Lock()
 		j.written += int64(len(j.batch))
 		j.fresh += len(j.batch)
-		j.batch = nil
+		j.batch, j.failing = nil, false
 		j.mu.Unlock()
 		j.works()
 		j.trim()
@@ -156,7 +156,7 @@ func (j *Journal) failed(err error) {
 func (j *Journal) turnOff() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.off = true
+	j.off, j.failing = true, true
 	j.lost += int64(len(j.waiting) + len(j.batch))
 	j.waiting, j.batch = nil, nil
 	j.pause = 0
@@ -167,6 +167,9 @@ func (j *Journal) backOff(err error) {
 		j.opts.Log.Warn("the journal cannot be written; requests go on, and it is tried again", "file", j.path, "error", err)
 	}
 	j.pause = min(max(2*j.pause, minPause), maxPause)
+	j.mu.Lock()
+	j.failing = true
+	j.mu.Unlock()
 }
 
 // setAside makes room for a new file, and keeps the damaged one.

@@ -38,7 +38,11 @@ func (s *screen) head() []line {
 	if loss := s.lossLine(); loss != nil {
 		return append(all, loss, s.tabs())
 	}
-	return append(all, s.sentence(), s.tabs())
+	all = append(all, s.sentence())
+	for _, note := range v.Notes {
+		all = append(all, text(column(" ! "+note, s.width), bad))
+	}
+	return append(all, s.tabs())
 }
 
 // sentence says the most important thing.

@@ -174,6 +174,7 @@ func TestScreens(t *testing.T) {
 		{"help-80x24", 80, 24, "?", nil},
 		{"filter-80x24", 80, 24, "/ c l a u", nil},
 		{"pause-80x24", 80, 24, "p", nil},
+		{"notes-80x24", 80, 24, "", func(s *screen) { s.view.Notes = []string{"the journal cannot be written: the log says why"} }},
 		{"lost-80x24", 80, 24, "", func(s *screen) { s.Update(lostMsg{errEnded, at(3)}) }},
 	}
 	for _, tt := range tests {

@@ -125,6 +125,10 @@ function render() {
   figure('retrying', view.retrying)
   figure('limit', busiest ? busiest.limit : '–')
   set($('words'), view.words)
+  const notes = view.notes ?? []
+  if ($('notes').children.length !== notes.length || notes.some((note, i) => $('notes').children[i].textContent !== note)) {
+    $('notes').replaceChildren(...notes.map(note => make('p', '', note)))
+  }
   set($('about'), `${view.listen} → ${view.upstream}`)
   set($('foot'), `weir ${view.version}, process ${view.pid}, since ${stamp(view.started)}. The same in a terminal: weir top`)
   document.title = `${view.running} running, ${view.queued} queued – weir`

@@ -25,7 +25,7 @@ func Estimate(most, rounds int) Cost {
 	usual := min(usualRounds, rounds)
 	c := Cost{
 		LeastCalls: usual, MostCalls: rounds * most,
-		Least: time.Duration(usual) * 2 * time.Second, Most: time.Duration(rounds) * (callTime + 2*time.Second),
+		Least: time.Duration(usual) * 2 * time.Second, Most: time.Duration(rounds) * (callTime + 2*time.Second + slowRest),
 	}
 	c.LeastTokens = c.LeastCalls * (promptTokens + shortAnswer)
 	c.MostTokens = c.MostCalls * (promptTokens + longAnswer)

@@ -57,7 +57,9 @@ func (d *Daemon) attend(w http.ResponseWriter, r *http.Request, info RunInfo) {
 
 // leave ends a run and answers with its counts.
 func (d *Daemon) leave(w http.ResponseWriter, r *http.Request, o leaveOrder) {
-	reply(w, http.StatusOK, d.runStats(d.runs.leave(r.Context(), o.ID)))
+	stats := d.runStats(d.runs.leave(r.Context(), o.ID))
+	d.journal.Hurry() // whoever ran a tool may want to read of it now
+	reply(w, http.StatusOK, stats)
 }
 
 type leaveOrder struct {

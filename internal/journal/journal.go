@@ -52,9 +52,10 @@ type Journal struct {
 	path string
 	opts Options
 
-	wake chan struct{} // there are rows, or enough for a batch
-	stop chan struct{}
-	done chan struct{} // the writer has ended
+	wake  chan struct{} // there are rows, or enough for a batch
+	hurry chan struct{} // somebody wants to read
+	stop  chan struct{}
+	done  chan struct{} // the writer has ended
 
 	mu      sync.Mutex // guards the fields below
 	waiting []Row
@@ -102,7 +103,7 @@ func Open(path string, o Options) *Journal {
 	if o.open == nil {
 		o.open = func() (sink, error) { return openFile(path, o.Age, o.Size) }
 	}
-	j := &Journal{path: path, opts: o, wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
+	j := &Journal{path: path, opts: o, wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{})}
 	go j.run()
 	return j
 }
@@ -127,6 +128,18 @@ func (j *Journal) Add(r Row) {
 		case j.wake <- struct{}{}:
 		default:
 		}
+	}
+}
+
+// Hurry lets the rows that wait be written now, for somebody will soon read them. It does
+// not wait for that.
+func (j *Journal) Hurry() {
+	if j == nil {
+		return
+	}
+	select {
+	case j.hurry <- struct{}{}:
+	default:
 	}
 }
 

@@ -126,13 +126,18 @@ func TestRowsAreWrittenTogetherAndSoon(t *testing.T) {
 		if got := m.has(); !slices.Equal(got, []int{3, batchSize}) {
 			t.Errorf("with a full batch, at once: %v", got)
 		}
+		addRequests(j, 2)
+		j.Hurry()
+		if got := m.has(); !slices.Equal(got, []int{3, batchSize, 2}) {
+			t.Errorf("in a hurry: %v", got)
+		}
 		addRequests(j, 5)
 		j.Close()
 		if got := m.has(); got[len(got)-1] != 5 || !m.closed {
 			t.Errorf("at the end: batches %v, closed %t", got, m.closed)
 		}
 		j.Add(Request{})
-		if got := j.Stats(); got != (Stats{Written: 3 + batchSize + 5, Lost: 1}) {
+		if got := j.Stats(); got != (Stats{Written: 3 + batchSize + 2 + 5, Lost: 1}) {
 			t.Errorf("stats %+v", got)
 		}
 	})

@@ -27,7 +27,7 @@ func (j *Journal) run() {
 // await waits until there is something to do; true: it is the last time.
 func (j *Journal) await() (stopping bool) {
 	if j.pause > 0 {
-		return j.rest(j.pause, nil)
+		return j.rest(j.pause, nil, nil)
 	}
 	timer := time.NewTimer(trimEvery)
 	defer timer.Stop()
@@ -35,6 +35,8 @@ func (j *Journal) await() (stopping bool) {
 	case <-j.stop:
 		return true
 	case <-timer.C:
+		return false
+	case <-j.hurry:
 		return false
 	case <-j.wake:
 	}
@@ -44,11 +46,11 @@ func (j *Journal) await() (stopping bool) {
 	if full {
 		return false
 	}
-	return j.rest(batchWait, j.wake)
+	return j.rest(batchWait, j.wake, j.hurry)
 }
 
 // rest waits for a while, or until it is woken; true: the journal is being closed.
-func (j *Journal) rest(d time.Duration, wake <-chan struct{}) (stopping bool) {
+func (j *Journal) rest(d time.Duration, wake, hurry <-chan struct{}) (stopping bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -56,6 +58,7 @@ func (j *Journal) rest(d time.Duration, wake <-chan struct{}) (stopping bool) {
 		return true
 	case <-timer.C:
 	case <-wake:
+	case <-hurry:
 	}
 	return false
 }
